@@ -1,0 +1,104 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** The meters of one method, bound once so that a call looks nothing up by label. */
+export interface MethodMeter {
+  finished(code: string, durationMs: number): void
+}
+
+/** What the process counts. Labels are closed lists (methods, codes, reasons), never names of tenants: cardinality is bounded. */
+export interface Metrics {
+  forMethod(method: string): MethodMeter
+  guardRefused(rule: string): void
+  accessDecided(reason: string): void
+  accessDenied(reason: string): void
+  overloaded(limitClass: string): void
+  /** Asked at every scrape: age in seconds of what decisions are made from; NaN before the first load. */
+  watchFeedFreshness(ageSeconds: () => number): void
+  watchInFlight(limitClass: string, count: () => number): void
+  readonly contentType: string
+  text(): Promise<string>
+}
+
+const latencyBucketsSeconds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+
+export interface MetricsOptions {
+  /** Process and runtime metrics beside our own. */
+  readonly runtime?: boolean
+}
+
+export function createMetrics(options: MetricsOptions = {}): Metrics {
+  const registry = new Registry()
+  if (options.runtime === true) collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  const handled = new Counter({
+    name: 'tenure_rpc_handled_total',
+    help: 'Calls answered, by method and code.',
+    labelNames: ['method', 'code'],
+    registers,
+  })
+  const latency = new Histogram({
+    name: 'tenure_rpc_duration_seconds',
+    help: 'Time from the start of a call to its answer.',
+    labelNames: ['method'],
+    buckets: latencyBucketsSeconds,
+    registers,
+  })
+  const counter = (name: string, help: string, label: string) =>
+    new Counter({ name, help, labelNames: [label], registers })
+  const refusals = counter('tenure_guard_refusals_total', 'Statements the guard refused.', 'rule')
+  const decisions = counter('tenure_access_decisions_total', 'Answers of the decision engine.', 'reason')
+  const denials = counter('tenure_access_denials_total', 'Calls refused to an authenticated caller.', 'reason')
+  const overload = counter('tenure_overloaded_total', 'Calls refused because too many are running.', 'class')
+  const inFlight = new Map<string, () => number>()
+  watchedGauge(registers, inFlight)
+  return {
+    forMethod: (method) => meterFor(method, handled, latency),
+    guardRefused: (rule) => refusals.inc({ rule }),
+    accessDecided: (reason) => decisions.inc({ reason }),
+    accessDenied: (reason) => denials.inc({ reason }),
+    overloaded: (limitClass) => overload.inc({ class: limitClass }),
+    watchFeedFreshness: (ageSeconds) => freshnessGauge(registers, ageSeconds),
+    watchInFlight: (limitClass, count) => void inFlight.set(limitClass, count),
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  }
+}
+
+function meterFor(method: string, handled: Counter, latency: Histogram): MethodMeter {
+  const durations = latency.labels(method)
+  const byCode = new Map<string, Counter.Internal>()
+  return {
+    finished(code, durationMs) {
+      let count = byCode.get(code)
+      if (count === undefined) {
+        count = handled.labels(method, code)
+        byCode.set(code, count)
+      }
+      count.inc()
+      durations.observe(durationMs / 1000)
+    },
+  }
+}
+
+function freshnessGauge(registers: Registry[], ageSeconds: () => number): void {
+  new Gauge({
+    name: 'tenure_feed_freshness_seconds',
+    help: 'Age of what decisions are made from.',
+    registers,
+    collect() {
+      this.set(ageSeconds())
+    },
+  })
+}
+
+function watchedGauge(registers: Registry[], counts: ReadonlyMap<string, () => number>): void {
+  new Gauge({
+    name: 'tenure_rpc_in_flight',
+    help: 'Calls being handled now, by limit class.',
+    labelNames: ['class'],
+    registers,
+    collect() {
+      for (const [limitClass, count] of counts) this.set({ class: limitClass }, count())
+    },
+  })
+}

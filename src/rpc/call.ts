@@ -1,0 +1,78 @@
+import type { DescMessage, DescService, MessageShape } from '@bufbuild/protobuf'
+import type { PrincipalId, TenantId, WorkspaceId } from '../base/ids.ts'
+import type { TenantContext } from '../tenancy/tenant-context.ts'
+
+/** The authenticated principal and the credential it came with. */
+export interface Caller {
+  /** Resource name, e.g. `serviceAccounts/root` or `tenants/acme/users/alice`. */
+  readonly principal: string
+  readonly principalKind: 'user' | 'service_account'
+  readonly principalId: PrincipalId
+  /** The tenant of the credential; `platformTenantId` (the nil UUID) for a platform credential. */
+  readonly tenantId: TenantId
+  /** Empty for a platform credential. */
+  readonly tenantSlug: string
+  /** The one workspace the credential has power in; `tenantLevel` (the nil UUID) when it is not bound to one. */
+  readonly workspaceId: WorkspaceId
+  readonly workspaceSlug: string
+  readonly credentialKind: 'api_key'
+  /** Resource name, e.g. `tenants/acme/apiKeys/…`. */
+  readonly credential: string
+  readonly credentialId: string
+  /** Unset: never. */
+  readonly expireTimeMs: number | undefined
+}
+
+/** What makes a repeated call the same call: KERNEL section 3. Made by the pipeline, honoured by the unit of work. */
+export interface Idempotency {
+  /** SHA-256 over caller, method and request id, each length-prefixed. */
+  readonly key: Uint8Array
+  /** SHA-256 over the canonical bytes of the request. */
+  readonly requestHash: Uint8Array
+}
+
+/** What a handler sees of a call, whatever transport it came by. */
+export interface Call {
+  readonly requestId: string
+  /** Full name, e.g. `tenure.v1.TenantService/CreateTenant`. */
+  readonly method: string
+  /** The name the call is audited under; empty when it is not. */
+  readonly auditEvent: string
+  /** Unset only for methods of scope PUBLIC. */
+  readonly caller: Caller | undefined
+  /** Where the call acts; unset for methods that act in no single tenant. Built by the pipeline from what was authorized. */
+  readonly context: TenantContext | undefined
+  /** Set when the request carries a non-empty `request_id`. */
+  readonly idempotency: Idempotency | undefined
+  readonly clientIp: string
+  /** Milliseconds since the epoch; unset when the client set none and the server has no limit. */
+  readonly deadlineMs: number | undefined
+  readonly signal: AbortSignal
+}
+
+/** An answer that is encoded already: the hot path hands out cached bytes. The pipeline decodes it for transports that need the message. */
+export interface EncodedAnswer {
+  readonly encoded: Uint8Array
+}
+
+export type Answer<O extends DescMessage> = MessageShape<O> | EncodedAnswer
+
+/** One method: convert, act, convert. Fails by throwing a TenureError; anything else thrown is a broken invariant. */
+export type Handler<I extends DescMessage, O extends DescMessage> = (
+  request: MessageShape<I>,
+  call: Call,
+) => Answer<O> | Promise<Answer<O>>
+
+/** A handler for every method of a service: one that lacks a method does not compile. */
+export type ServiceHandlers<S extends DescService> = {
+  readonly [M in keyof S['method']]: Handler<S['method'][M]['input'], S['method'][M]['output']>
+}
+
+export interface ServiceImplementation {
+  readonly service: DescService
+  readonly handlers: Readonly<Record<string, Handler<DescMessage, DescMessage>>>
+}
+
+export function implement<S extends DescService>(service: S, handlers: ServiceHandlers<S>): ServiceImplementation {
+  return { service, handlers: handlers as unknown as ServiceImplementation['handlers'] }
+}

@@ -1,0 +1,144 @@
+import { type DescField, type DescMethod, type DescService, getOption, hasOption, ScalarType } from '@bufbuild/protobuf'
+import {
+  MethodPolicy_LimitClass,
+  MethodPolicy_Scope,
+  type MethodPolicy as MethodPolicyMessage,
+  method_policy,
+} from '../gen/tenure/v1/method_policy_pb.ts'
+import { builtinPublicMethods, fullMethodName } from './builtin-policies.ts'
+
+export type Scope = 'PUBLIC' | 'CALLER' | 'PLATFORM' | 'TENANT' | 'WORKSPACE'
+export type LimitClass = 'CHECK' | 'READ' | 'WRITE'
+
+/** Where the pipeline finds the place of a call. */
+export type TenantSource =
+  | { readonly kind: 'field'; readonly path: string; readonly fields: readonly DescField[] }
+  | { readonly kind: 'credential' }
+  | { readonly kind: 'none' }
+
+/** What the pipeline must know about a method before it runs. */
+export interface MethodPolicy {
+  readonly method: DescMethod
+  /** Full name, e.g. `tenure.v1.TenantService/CreateTenant`. */
+  readonly name: string
+  readonly scopes: ReadonlySet<Scope>
+  readonly tenantFrom: TenantSource
+  /** Bare; empty: none. */
+  readonly permission: string
+  readonly limitClass: LimitClass
+  /** Empty: not audited. */
+  readonly auditEvent: string
+}
+
+const scopeOf: Readonly<Partial<Record<MethodPolicy_Scope, Scope>>> = {
+  [MethodPolicy_Scope.PUBLIC]: 'PUBLIC',
+  [MethodPolicy_Scope.CALLER]: 'CALLER',
+  [MethodPolicy_Scope.PLATFORM]: 'PLATFORM',
+  [MethodPolicy_Scope.TENANT]: 'TENANT',
+  [MethodPolicy_Scope.WORKSPACE]: 'WORKSPACE',
+}
+
+const limitClassOf: Readonly<Partial<Record<MethodPolicy_LimitClass, LimitClass>>> = {
+  [MethodPolicy_LimitClass.CHECK]: 'CHECK',
+  [MethodPolicy_LimitClass.READ]: 'READ',
+  [MethodPolicy_LimitClass.WRITE]: 'WRITE',
+}
+
+/**
+ * Compiles the policy of every method, by full name. Throws on the first that lacks one or contradicts itself: a server
+ * that does not know who may call a method does not start.
+ */
+export function compilePolicies(
+  services: readonly DescService[],
+  permissions: ReadonlySet<string>,
+): ReadonlyMap<string, MethodPolicy> {
+  const policies = new Map<string, MethodPolicy>()
+  for (const service of services) {
+    for (const method of service.methods) {
+      const name = fullMethodName(method)
+      if (policies.has(name)) throw new Error(`${name} is listed twice`)
+      policies.set(name, compileMethodPolicy(method, permissions))
+    }
+  }
+  return policies
+}
+
+export function compileMethodPolicy(method: DescMethod, permissions: ReadonlySet<string>): MethodPolicy {
+  const name = fullMethodName(method)
+  if (builtinPublicMethods.has(name)) return publicPolicy(method, name)
+  if (!hasOption(method, method_policy)) throw new Error(`${name} has no method policy`)
+  const declared = getOption(method, method_policy)
+  const scopes = scopesOf(name, declared)
+  const policy: MethodPolicy = {
+    method,
+    name,
+    scopes,
+    tenantFrom: tenantSourceOf(method, name, declared),
+    permission: declared.permission,
+    limitClass: limitClassOf[declared.limitClass] ?? refuse(name, 'has no limit class'),
+    auditEvent: declared.auditEvent,
+  }
+  checkPolicy(policy, permissions)
+  return policy
+}
+
+function publicPolicy(method: DescMethod, name: string): MethodPolicy {
+  const scopes = new Set<Scope>(['PUBLIC'])
+  return { method, name, scopes, tenantFrom: { kind: 'none' }, permission: '', limitClass: 'READ', auditEvent: '' }
+}
+
+function scopesOf(name: string, declared: MethodPolicyMessage): ReadonlySet<Scope> {
+  const scopes = new Set<Scope>()
+  for (const scope of declared.scopes) scopes.add(scopeOf[scope] ?? refuse(name, `has the unknown scope ${scope}`))
+  if (scopes.size === 0) refuse(name, 'has no scope')
+  return scopes
+}
+
+function checkPolicy(policy: MethodPolicy, permissions: ReadonlySet<string>): void {
+  const { name, scopes, tenantFrom, permission, auditEvent } = policy
+  if (scopes.has('PUBLIC') && (scopes.size > 1 || permission !== '' || tenantFrom.kind !== 'none')) {
+    refuse(name, 'is public and cannot have another scope, a permission or a tenant')
+  }
+  if (scopes.has('CALLER') && (scopes.size > 1 || permission !== '')) {
+    refuse(name, 'is about the caller alone and cannot have another scope or a permission')
+  }
+  if ((scopes.has('TENANT') || scopes.has('WORKSPACE')) && tenantFrom.kind === 'none') {
+    refuse(name, 'acts in a tenant but does not say where the tenant comes from')
+  }
+  if (scopes.has('PLATFORM') && tenantFrom.kind === 'credential') {
+    refuse(name, 'acts on the platform and cannot take its tenant from the credential')
+  }
+  if (permission !== '' && !permissions.has(permission)) refuse(name, `names the unknown permission ${permission}`)
+  if (permission === '' && !scopes.has('PUBLIC') && !scopes.has('CALLER')) refuse(name, 'names no permission')
+  if (policy.limitClass === 'WRITE' && auditEvent === '') refuse(name, 'writes but has no audit event')
+}
+
+function tenantSourceOf(method: DescMethod, name: string, declared: MethodPolicyMessage): TenantSource {
+  const from = declared.tenantFrom?.from
+  if (from?.case === 'field') return { kind: 'field', path: from.value, fields: fieldsOf(method, name, from.value) }
+  if (from?.case === 'credential' && from.value) return { kind: 'credential' }
+  if (from?.case === 'none' && from.value) return { kind: 'none' }
+  return refuse(name, 'does not say where its tenant comes from')
+}
+
+function fieldsOf(method: DescMethod, name: string, path: string): readonly DescField[] {
+  const fields: DescField[] = []
+  const segments = path.split('.')
+  let message = method.input
+  for (const [index, segment] of segments.entries()) {
+    const field = message.fields.find((candidate) => candidate.name === segment)
+    if (field === undefined || field.oneof !== undefined) {
+      return refuse(name, `takes its tenant from ${path}, which ${message.typeName} does not have`)
+    }
+    fields.push(field)
+    const last = index === segments.length - 1
+    if (last && field.fieldKind === 'scalar' && field.scalar === ScalarType.STRING) return fields
+    if (last || field.fieldKind !== 'message') return refuse(name, `takes its tenant from ${path}, which is not a string`)
+    message = field.message
+  }
+  return refuse(name, `takes its tenant from ${path}, which is not a string`)
+}
+
+function refuse(name: string, what: string): never {
+  throw new Error(`${name} ${what}`)
+}

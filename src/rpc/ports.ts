@@ -1,0 +1,51 @@
+import type { Place } from '../base/resource-name.ts'
+import type { Actor, TenantContext } from '../tenancy/tenant-context.ts'
+import type { Caller } from './call.ts'
+
+/** Turns the text of an `authorization` header into a caller. */
+export interface Authenticator {
+  /**
+   * Answers without a promise when the credential is known already: the hot path has no await.
+   * Throws CREDENTIAL_INVALID for everything that is not a live credential, never saying which.
+   */
+  authenticate(authorization: string): Caller | Promise<Caller>
+}
+
+/** What a method demands of its caller at a place. */
+export interface Demand {
+  /** Bare; empty: a binding is enough. */
+  readonly permission: string
+  /** Whether the request names the workspace itself (`tenants/t/workspaces/w`) in a method that manages workspaces: then the permission at the tenant serves as well. */
+  readonly workspaceItself: boolean
+  readonly write: boolean
+}
+
+/** Decides about the caller of a method, and builds the context from exactly what it decided about. */
+export interface Gate {
+  /**
+   * Throws NOT_FOUND when there is nothing at that place or the caller has no binding there (never told apart),
+   * PERMISSION_MISSING for a binding without the permission, TENANT_SUSPENDED, WORKSPACE_ARCHIVED for writes.
+   */
+  admit(caller: Caller, place: Place, demand: Demand, actor: Actor): TenantContext | Promise<TenantContext>
+  /** For methods that act on the platform: throws PERMISSION_MISSING for every tenant credential. */
+  admitPlatform(caller: Caller, permission: string): void
+}
+
+/** One thing worth keeping that is not a change: a refusal, or a platform principal's look into a tenant. */
+export interface AccessEvent {
+  /** Unset when it happened at no tenant the caller may know of; then it is kept in the chain of the caller's own tenant, or the platform's. */
+  readonly context: TenantContext | undefined
+  readonly caller: Caller
+  readonly actor: Actor
+  readonly event: string
+  /** Resource name asked for. */
+  readonly target: string
+  readonly denied: boolean
+  /** ErrorReason of a refusal; empty otherwise. */
+  readonly reason: string
+}
+
+/** Keeps access events durably, in batches, bounded; never makes the call wait for a lock. */
+export interface AccessRecorder {
+  record(event: AccessEvent): void
+}

@@ -1,0 +1,36 @@
+export type GuardDialect = 'sqlite' | 'mysql'
+
+export type PinColumn = 'tenant_id' | 'workspace_id'
+
+export const PIN_COLUMNS: readonly PinColumn[] = ['tenant_id', 'workspace_id']
+
+export interface GuardedTables {
+  /** Tenant-owned tables and the columns every reference to them must be pinned by. Workspace-owned tables list both. */
+  readonly tenantTables: ReadonlyMap<string, readonly PinColumn[]>
+  /** What a platform capability may touch without a tenant pin: purpose, table, and how. Write implies read. */
+  readonly platformTables: ReadonlyMap<string, ReadonlyMap<string, 'read' | 'write'>>
+}
+
+export interface TenantBinding {
+  readonly kind: 'tenant'
+  readonly tenantId: string
+  /** Always a string; rows that belong to the tenant itself carry the nil UUID. */
+  readonly workspaceId: string
+  /** Pins on workspace_id are then neither demanded nor compared. */
+  readonly allWorkspaces: boolean
+}
+
+export interface PlatformBinding {
+  readonly kind: 'platform'
+  readonly purpose: string
+}
+
+/** Everything is allowed. Only the migration runner holds it, before the server listens. */
+export interface MigrationBinding {
+  readonly kind: 'migration'
+}
+
+export type GuardBinding = TenantBinding | PlatformBinding | MigrationBinding
+
+/** What a driver may be given to bind: no objects, no arrays, no dates. */
+export type Bindable = string | number | bigint | boolean | null | Uint8Array

@@ -1,0 +1,23 @@
+import type { EntityManager } from 'typeorm'
+import type { GuardBinding } from '../sql-guard/guard-types.ts'
+
+export type Engine = 'sqlite' | 'mysql'
+
+/**
+ * One database as the kernel sees it. Every unit of work leases a connection for itself, bound to what the guard checks
+ * every statement against; nothing else reaches the connection while it is leased.
+ */
+export interface Database extends AsyncDisposable {
+  readonly engine: Engine
+  /** Suffixes of a SELECT that locks the rows it reads; empty where the engine has one writer at a time anyway. */
+  readonly rowLock: { readonly forUpdate: string; readonly forShare: string }
+
+  /** One consistent snapshot for everything `work` reads. Cannot write. */
+  read<T>(binding: GuardBinding, work: (manager: EntityManager) => Promise<T>): Promise<T>
+
+  /**
+   * One transaction, durable when the promise resolves. Rolled back when `work` throws, or resolves with `keep: false`.
+   * Writers of one SQLite database run one after the other.
+   */
+  write<T>(binding: GuardBinding, work: (manager: EntityManager) => Promise<{ value: T; keep: boolean }>): Promise<T>
+}

@@ -1,0 +1,8 @@
+import { directoryTables } from './0001-directory.ts'
+import { cellTables } from './0002-cell.ts'
+import type { Migration } from './migration.ts'
+
+/** The one list. Order is by number; a number is never reused and a migration that was released is never changed. */
+export const migrations: readonly Migration[] = [directoryTables, cellTables]
+
+export const schemaVersion = migrations.length

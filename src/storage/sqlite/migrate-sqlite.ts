@@ -1,0 +1,58 @@
+import { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '../../base/clock.ts'
+import type { DatabaseRole } from '../migrations/migration.ts'
+import { migrations } from '../migrations/migrations.ts'
+import { StartError } from './sqlite-file.ts'
+
+export interface MigrationStatus {
+  readonly number: number
+  readonly name: string
+  readonly role: DatabaseRole
+  /** Unset while it is not applied. */
+  readonly applyTime: string | undefined
+}
+
+/** What is applied and what is not, without changing anything. The file must be claimed. */
+export function sqliteMigrationStatus(path: string): MigrationStatus[] {
+  using database = open(path)
+  const applied = appliedMigrations(database)
+  return migrations.map(({ number, name, role }) => ({ number, name, role, applyTime: applied.get(number) }))
+}
+
+/** Applies what is missing, one transaction each. Answers the numbers applied. The file must be claimed. */
+export function migrateSqlite(path: string, clock: Clock): number[] {
+  using database = open(path)
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+  database.exec(
+    'CREATE TABLE IF NOT EXISTS schema_migrations (number integer NOT NULL PRIMARY KEY, name varchar(63) NOT NULL, apply_time datetime NOT NULL)',
+  )
+  const applied = appliedMigrations(database)
+  const newest = Math.max(0, ...applied.keys())
+  if (newest > migrations.length) {
+    throw new StartError(
+      `The database is at schema ${newest}, newer than this program knows (${migrations.length}). Start the newer version.`,
+    )
+  }
+  const missing = migrations.filter(({ number }) => !applied.has(number))
+  for (const migration of missing) {
+    database.exec('BEGIN IMMEDIATE')
+    for (const statement of migration.sqlite) database.exec(statement)
+    database
+      .prepare('INSERT INTO schema_migrations (number, name, apply_time) VALUES (?, ?, ?)')
+      .run(migration.number, migration.name, new Date(clock.nowMs()).toISOString())
+    database.exec('COMMIT')
+  }
+  return missing.map(({ number }) => number)
+}
+
+function appliedMigrations(database: DatabaseSync): Map<number, string> {
+  const table = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'").get()
+  if (table === undefined) return new Map()
+  const rows = database.prepare('SELECT number, apply_time FROM schema_migrations').all()
+  return new Map(rows.map((row) => [Number(row['number']), String(row['apply_time'])]))
+}
+
+function open(path: string): DatabaseSync & Disposable {
+  const database = new DatabaseSync(path)
+  return Object.assign(database, { [Symbol.dispose]: () => database.close() })
+}

@@ -1,0 +1,28 @@
+import { TenureError } from '../base/errors.ts'
+import { isBusy, isDiskFull, isUniqueViolation } from './sqlite/sqlite-errors.ts'
+
+/**
+ * What a caller may learn of a failure below: the kernel's own errors pass, conditions of the database get their reason,
+ * everything else stays what it is and becomes INTERNAL further up. Text of a driver never reaches a message.
+ */
+export function storageErrorFrom(error: unknown): unknown {
+  if (error instanceof TenureError) return error
+  if (isUniqueViolation(error)) {
+    return new TenureError('ALREADY_EXISTS', 'There is one of that name or identity already. Choose another, or change that one.', {
+      cause: error,
+    })
+  }
+  if (isBusy(error)) {
+    return new TenureError('DATABASE_UNAVAILABLE', 'The database is busy. Repeat the call in a moment.', {
+      retryAfterMs: 500,
+      cause: error,
+    })
+  }
+  if (isDiskFull(error)) {
+    return new TenureError('STORAGE_FULL', 'The database cannot take more. Make room on its disk, then repeat the call.', {
+      retryAfterMs: 30_000,
+      cause: error,
+    })
+  }
+  return error
+}

@@ -1,0 +1,130 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import type { EntityManager, EntitySchema, ObjectLiteral } from 'typeorm'
+import type { Clock } from '../base/clock.ts'
+import { type Ids, nilUuid, platformTenantId } from '../base/ids.ts'
+import type { Database } from '../storage/database.ts'
+import { chainStart } from './audit-chain.ts'
+import { type ChangeLog, directoryLedger, type Head, lockHead } from './ledger.ts'
+import { assertOutsidePlaces } from './place-check.ts'
+import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
+import { createRows, type Rows } from './rows.ts'
+import type { Actor } from './tenant-context.ts'
+import { type Mutation, runUnit, type UnitCore } from './unit-of-work.ts'
+
+export interface PlatformReadScope {
+  rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row>
+}
+
+export interface PlatformUnit extends UnitCore, PlatformReadScope {}
+
+/** The directory under the rules of the kernel: reached with a capability, written in units with a head, a chain and a revision of their own. */
+export interface Directory {
+  /** The newest revision this process knows of. */
+  revision(): number
+  timelineId(): string
+  read<T>(capability: PlatformCapability, work: (scope: PlatformReadScope) => Promise<T>): Promise<T>
+  write<O extends DescMessage>(
+    capability: PlatformCapability,
+    actor: Actor,
+    mutation: Mutation<O>,
+    closure: (unit: PlatformUnit) => Promise<MessageShape<O>>,
+  ): Promise<MessageShape<O>>
+  /** Writes that are no event of their own: a projection, a key's envelope. One transaction, no journal row. */
+  writeUnlogged<T>(capability: PlatformCapability, work: (scope: PlatformReadScope) => Promise<T>): Promise<T>
+}
+
+export interface DirectoryOptions {
+  readonly database: Database
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly bootstrap: PlatformCapability<'bootstrap'>
+}
+
+/** Opens the directory, and makes its head where there is none yet. */
+export async function openDirectory(options: DirectoryOptions): Promise<Directory> {
+  let known = await openHead(options)
+  const { database } = options
+  return {
+    revision: () => known.revision,
+    timelineId: () => known.timelineId,
+    read(capability, work) {
+      assertOutsidePlaces()
+      return database.read(platformBindingOf(capability), (manager) => work(scopeOf(manager, [])))
+    },
+    async write(capability, actor, mutation, closure) {
+      assertOutsidePlaces()
+      const result = await database.write(platformBindingOf(capability), async (manager) => {
+        const head = await lockDirectory(manager, database)
+        const changes: ChangeLog = []
+        const unitResult = await runUnit(
+          {
+            manager,
+            ledger: directoryLedger,
+            head,
+            mutation,
+            actor,
+            workspaceId: nilUuid,
+            now: new Date(options.clock.nowMs()),
+            ids: options.ids,
+            changes,
+            directoryRevision: head.revision + 1,
+          },
+          (core) => closure({ ...core, ...scopeOf(manager, changes) }),
+        )
+        return { value: { ...unitResult, head }, keep: unitResult.revision !== undefined }
+      })
+      if (result.revision !== undefined) known = { ...result.head, revision: result.revision }
+      return result.answer
+    },
+    writeUnlogged(capability, work) {
+      assertOutsidePlaces()
+      return database.write(platformBindingOf(capability), async (manager) => ({
+        value: await work(scopeOf(manager, [])),
+        keep: true,
+      }))
+    },
+  }
+}
+
+async function lockDirectory(manager: EntityManager, database: Database): Promise<Head> {
+  const head = await lockHead(manager, directoryLedger, platformTenantId, database.rowLock.forUpdate)
+  if (head === undefined) throw new Error('the directory has no head')
+  return head
+}
+
+async function openHead({ database, bootstrap, ids }: DirectoryOptions): Promise<Head> {
+  return database.write(platformBindingOf(bootstrap), async (manager) => {
+    const head = await lockHead(manager, directoryLedger, platformTenantId, database.rowLock.forUpdate)
+    if (head !== undefined) return { value: head, keep: false }
+    const timelineId = ids.next()
+    await manager.query(
+      'INSERT INTO directory_heads (tenant_id, timeline_id, placement_epoch, revision, sequence, chain_hash) VALUES (?, ?, ?, ?, ?, ?)',
+      [platformTenantId, timelineId, 1, 0, 0, chainStart],
+    )
+    const made: Head = {
+      tenantId: platformTenantId,
+      timelineId,
+      placementEpoch: 1,
+      revision: 0,
+      sequence: 0,
+      chainHash: chainStart,
+      state: '',
+    }
+    return { value: made, keep: true }
+  })
+}
+
+function scopeOf(manager: EntityManager, changes: ChangeLog): PlatformReadScope {
+  return {
+    rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row> {
+      const columns = Object.entries(table.options.columns)
+      const key = columns.filter(([, column]) => (column as { primary?: boolean }).primary === true).at(-1)
+      if (key === undefined) throw new Error(`${table.options.name} has no primary key`)
+      return createRows(manager, table, {
+        place: {},
+        idProperty: key[0],
+        touched: (id) => changes.push([table.options.tableName ?? table.options.name, nilUuid, id]),
+      })
+    },
+  }
+}

@@ -1,0 +1,224 @@
+import type { EntityManager } from 'typeorm'
+import { TenureError } from '../base/errors.ts'
+import { type AuditFacts, chainEvent, chainStart } from './audit-chain.ts'
+import type { Actor } from './tenant-context.ts'
+
+/** The tables that carry heads, journal and chains: those of a cell, or those of the directory. Same rules for both. */
+export interface Ledger {
+  readonly head: 'tenant_heads' | 'directory_heads'
+  readonly journal: 'journal' | 'directory_journal'
+  readonly chains: 'audit_chains' | 'directory_chains'
+}
+
+export const cellLedger: Ledger = { head: 'tenant_heads', journal: 'journal', chains: 'audit_chains' }
+export const directoryLedger: Ledger = {
+  head: 'directory_heads',
+  journal: 'directory_journal',
+  chains: 'directory_chains',
+}
+
+/** The row that orders all writes of authority of one tenant, or of the platform. */
+export interface Head {
+  readonly tenantId: string
+  readonly timelineId: string
+  readonly placementEpoch: number
+  readonly revision: number
+  readonly sequence: number
+  readonly chainHash: Uint8Array
+  /** Empty for the directory. */
+  readonly state: string
+}
+
+export type ChangeLog = (readonly [table: string, workspaceId: string, id: string])[]
+
+/** What a journal row is written from. */
+export interface JournalEntry {
+  readonly chain: string
+  readonly eventId: string
+  readonly eventTime: Date
+  readonly workspaceId: string
+  readonly event: string
+  readonly target: string
+  readonly actor: Actor
+  readonly denied: boolean
+  readonly reason: string
+  readonly details: Readonly<Record<string, string | number | boolean | readonly string[]>>
+  readonly revision: number
+  readonly changes: ChangeLog | null
+  readonly attemptId: string | null
+  readonly idempotencyKey: Uint8Array | null
+  readonly requestHash: Uint8Array | null
+  readonly answer: Uint8Array | null
+}
+
+export interface ChainEnd {
+  readonly sequence: number
+  readonly chainHash: Uint8Array
+}
+
+/** The first statement of every write: whoever comes second waits here and then sees what the first one wrote. */
+export async function lockHead(
+  manager: EntityManager,
+  ledger: Ledger,
+  tenantId: string,
+  lock: string,
+): Promise<Head | undefined> {
+  const state = ledger.head === 'tenant_heads' ? ', state' : ''
+  const rows: Record<string, unknown>[] = await manager.query(
+    `SELECT timeline_id, placement_epoch, revision, sequence, chain_hash${state} FROM ${ledger.head} WHERE tenant_id = ?${lock}`,
+    [tenantId],
+  )
+  const row = rows[0]
+  if (row === undefined) return undefined
+  return {
+    tenantId,
+    timelineId: String(row['timeline_id']),
+    placementEpoch: Number(row['placement_epoch']),
+    revision: Number(row['revision']),
+    sequence: Number(row['sequence']),
+    chainHash: row['chain_hash'] as Uint8Array,
+    state: String(row['state'] ?? ''),
+  }
+}
+
+export async function advanceHead(
+  manager: EntityManager,
+  ledger: Ledger,
+  head: Head,
+  end: ChainEnd,
+  revision: number,
+): Promise<void> {
+  await manager.query(`UPDATE ${ledger.head} SET revision = ?, sequence = ?, chain_hash = ? WHERE tenant_id = ?`, [
+    revision,
+    end.sequence,
+    end.chainHash,
+    head.tenantId,
+  ])
+}
+
+/** The answer stored for this request id, after its hash has been compared. Undefined: the request id is new. */
+export async function storedAnswer(
+  manager: EntityManager,
+  ledger: Ledger,
+  tenantId: string,
+  idempotency: { readonly key: Uint8Array; readonly requestHash: Uint8Array },
+): Promise<{ answer: Uint8Array | null; eventId: string; target: string } | undefined> {
+  const rows: Record<string, unknown>[] = await manager.query(
+    `SELECT request_hash, answer, event_id, target FROM ${ledger.journal} WHERE tenant_id = ? AND idempotency_key = ?`,
+    [tenantId, idempotency.key],
+  )
+  const row = rows[0]
+  if (row === undefined) return undefined
+  if (!Buffer.from(idempotency.requestHash).equals(row['request_hash'] as Uint8Array)) {
+    throw new TenureError(
+      'REQUEST_ID_REUSED',
+      'This request id was used before with another body. Take a new request id, or send the same body.',
+    )
+  }
+  return {
+    answer: row['answer'] as Uint8Array | null,
+    eventId: String(row['event_id']),
+    target: String(row['target']),
+  }
+}
+
+/** Writes one journal row behind `end` and answers the new end. */
+export async function appendJournal(
+  manager: EntityManager,
+  ledger: Ledger,
+  tenantId: string,
+  end: ChainEnd,
+  entry: JournalEntry,
+): Promise<ChainEnd> {
+  const sequence = end.sequence + 1
+  const { record, hash } = chainEvent(end.chainHash, auditFacts(tenantId, sequence, entry))
+  await manager.query(
+    `INSERT INTO ${ledger.journal} (tenant_id, chain, sequence, event_id, workspace_id, event_time, principal, event, target, ` +
+      'record, hash, revision, changes, attempt_id, idempotency_key, request_hash, answer) ' +
+      'VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    [
+      tenantId,
+      entry.chain,
+      sequence,
+      entry.eventId,
+      entry.workspaceId,
+      entry.eventTime,
+      entry.actor.principal,
+      entry.event,
+      entry.target,
+      record,
+      hash,
+      entry.revision,
+      entry.changes === null ? null : JSON.stringify(entry.changes),
+      entry.attemptId,
+      entry.idempotencyKey,
+      entry.requestHash,
+      entry.answer,
+    ],
+  )
+  return { sequence, chainHash: hash }
+}
+
+function auditFacts(tenantId: string, sequence: number, entry: JournalEntry): AuditFacts {
+  return {
+    tenantId,
+    chain: entry.chain,
+    sequence: BigInt(sequence),
+    eventId: entry.eventId,
+    eventTimeMs: BigInt(entry.eventTime.getTime()),
+    principal: entry.actor.principal,
+    credential: entry.actor.credential,
+    event: entry.event,
+    target: entry.target,
+    workspaceId: entry.workspaceId,
+    denied: entry.denied,
+    reason: entry.reason,
+    requestId: entry.actor.requestId,
+    clientIp: entry.actor.clientIp,
+    detailsJson: JSON.stringify(entry.details),
+    revision: BigInt(entry.revision),
+  }
+}
+
+/** Where a chain other than `authority` ends; a chain that has no row yet begins. */
+export async function lockChain(
+  manager: EntityManager,
+  ledger: Ledger,
+  tenantId: string,
+  chain: string,
+  lock: string,
+): Promise<ChainEnd & { readonly isNew: boolean }> {
+  const rows: Record<string, unknown>[] = await manager.query(
+    `SELECT sequence, chain_hash FROM ${ledger.chains} WHERE tenant_id = ? AND chain = ?${lock}`,
+    [tenantId, chain],
+  )
+  const row = rows[0]
+  if (row === undefined) return { sequence: 0, chainHash: chainStart, isNew: true }
+  return { sequence: Number(row['sequence']), chainHash: row['chain_hash'] as Uint8Array, isNew: false }
+}
+
+export async function storeChain(
+  manager: EntityManager,
+  ledger: Ledger,
+  tenantId: string,
+  chain: string,
+  end: ChainEnd,
+  isNew: boolean,
+): Promise<void> {
+  if (isNew) {
+    await manager.query(`INSERT INTO ${ledger.chains} (tenant_id, chain, sequence, chain_hash) VALUES (?, ?, ?, ?)`, [
+      tenantId,
+      chain,
+      end.sequence,
+      end.chainHash,
+    ])
+    return
+  }
+  await manager.query(`UPDATE ${ledger.chains} SET sequence = ?, chain_hash = ? WHERE tenant_id = ? AND chain = ?`, [
+    end.sequence,
+    end.chainHash,
+    tenantId,
+    chain,
+  ])
+}
+

@@ -1,0 +1,68 @@
+/**
+ * Why code may look past tenants. A closed list: server.ts hands each capability to the one part that needs it, and the
+ * guard lets each reach only the tables named beside it.
+ */
+export const platformTables = {
+  /** Which cell holds which tenant, and the projection that ListTenants reads. */
+  'tenant-directory': {
+    directory_heads: 'write',
+    directory_journal: 'write',
+    tenant_placements: 'write',
+    cells: 'read',
+  },
+  /** The rows a tenant begins with, before it has a head to lock. */
+  'tenant-provisioning': {
+    tenant_heads: 'write',
+    users: 'write',
+    memberships: 'write',
+    journal: 'write',
+  },
+  'permission-catalogue': {
+    directory_heads: 'write',
+    directory_journal: 'write',
+    permissions: 'write',
+    directory_retired_names: 'write',
+  },
+  'platform-principals': {
+    directory_heads: 'write',
+    directory_journal: 'write',
+    platform_service_accounts: 'write',
+    platform_api_keys: 'write',
+    directory_retired_names: 'write',
+  },
+  'platform-audit': { directory_heads: 'read', directory_journal: 'read', directory_chains: 'read' },
+  'platform-access-log': { directory_journal: 'write', directory_chains: 'write' },
+  'sealed-keys': { sealed_keys: 'write' },
+  /** First start: the head of the directory and the cells of the configuration. */
+  bootstrap: {
+    directory_heads: 'write',
+    cells: 'write',
+  },
+} as const satisfies Record<string, Record<string, 'read' | 'write'>>
+
+export type PlatformPurpose = keyof typeof platformTables
+
+/** Proof that its holder was given one purpose. Cannot be made outside this file. */
+export interface PlatformCapability<Purpose extends PlatformPurpose = PlatformPurpose> {
+  readonly purpose: Purpose
+}
+
+export type PlatformCapabilities = { readonly [Purpose in PlatformPurpose]: PlatformCapability<Purpose> }
+
+const issued = new WeakSet<object>()
+
+/** Called once, by the composition root. */
+export function issuePlatformCapabilities(): PlatformCapabilities {
+  const entries = Object.keys(platformTables).map((purpose) => {
+    const capability = Object.freeze({ purpose })
+    issued.add(capability)
+    return [purpose, capability]
+  })
+  return Object.freeze(Object.fromEntries(entries)) as PlatformCapabilities
+}
+
+/** The guard's binding for a capability. A look-alike object is a broken invariant. */
+export function platformBindingOf(capability: PlatformCapability): { kind: 'platform'; purpose: PlatformPurpose } {
+  if (!issued.has(capability)) throw new Error('this is not a platform capability that was handed out')
+  return { kind: 'platform', purpose: capability.purpose }
+}

@@ -1,0 +1,141 @@
+import type { EntityManager, EntitySchema, ObjectLiteral, SelectQueryBuilder } from 'typeorm'
+
+/** A condition in SQL over properties of the row, written `row.<property>`, with named parameters of its own. */
+export interface Condition {
+  readonly sql: string
+  readonly parameters: Readonly<Record<string, unknown>>
+}
+
+export interface PageQuery {
+  readonly conditions: readonly Condition[]
+  /** Properties to order by; the last one must be unique within the place, so that a page has one end. */
+  readonly orderBy: readonly { readonly property: string; readonly descending: boolean }[]
+  readonly limit: number
+}
+
+/**
+ * The rows of one table that belong to one place. Every statement carries the pins of that place; what a caller passes
+ * can only narrow it further.
+ */
+export interface Rows<Row extends ObjectLiteral> {
+  /** Undefined when nothing matches. */
+  find(where: Partial<Row>): Promise<Row | undefined>
+  /** In no particular order; at most `limit`. */
+  list(where: Partial<Row>, limit: number): Promise<Row[]>
+  page(query: PageQuery): Promise<Row[]>
+  count(where: Partial<Row>): Promise<number>
+  insert(row: Row): Promise<void>
+  insertMany(rows: readonly Row[]): Promise<void>
+  /** Whether there was such a row. */
+  update(id: string, changes: Partial<Row>): Promise<boolean>
+  /** Whether there was such a row. */
+  delete(id: string): Promise<boolean>
+}
+
+/** Rows per INSERT: SQLite and MySQL both take this many times twenty parameters. */
+const insertBatch = 100
+
+export interface RowsOptions<Row extends ObjectLiteral> {
+  /** Pins of the place: part of every statement. Empty for tables of the platform. */
+  readonly place: Partial<Row>
+  /** The property that tells rows of one place apart. */
+  readonly idProperty: string
+  /** Hears of every row a write touches: the change log is written from these. */
+  readonly touched: (id: string) => void
+}
+
+export function createRows<Row extends ObjectLiteral>(
+  manager: EntityManager,
+  table: EntitySchema<Row>,
+  { place, idProperty, touched }: RowsOptions<Row>,
+): Rows<Row> {
+  const select = () => whereAll(manager.createQueryBuilder(table, 'row'), place, manager, table)
+  const byId = (id: string) => ({ ...place, [idProperty]: id }) as Partial<Row>
+
+  return {
+    find: async (where) => (await whereAll(select(), where, manager, table).getOne()) ?? undefined,
+    list: (where, limit) => whereAll(select(), where, manager, table).limit(limit).getMany(),
+    page: (query) => pageOf(select(), query),
+    count: (where) => whereAll(select(), where, manager, table).getCount(),
+    async insert(row) {
+      await insertRows(manager, table, [row])
+      touched(String(row[idProperty]))
+    },
+    async insertMany(rows) {
+      for (let at = 0; at < rows.length; at += insertBatch) {
+        await insertRows(manager, table, rows.slice(at, at + insertBatch))
+      }
+      for (const row of rows) touched(String(row[idProperty]))
+    },
+    async update(id, changes) {
+      const query = manager.createQueryBuilder().update(table).set(changes as never).updateEntity(false)
+      const result = await andWhere(query, byId(id), manager, table).execute()
+      touched(id)
+      return result.affected === 1
+    },
+    async delete(id) {
+      const result = await andWhere(manager.createQueryBuilder().delete().from(table), byId(id), manager, table).execute()
+      touched(id)
+      return result.affected === 1
+    },
+  }
+}
+
+async function insertRows<Row extends ObjectLiteral>(
+  manager: EntityManager,
+  table: EntitySchema<Row>,
+  rows: readonly Row[],
+): Promise<void> {
+  const values = rows as unknown as never
+  await manager.createQueryBuilder().insert().into(table).values(values).updateEntity(false).execute()
+}
+
+function pageOf<Row extends ObjectLiteral>(query: SelectQueryBuilder<Row>, page: PageQuery): Promise<Row[]> {
+  for (const condition of page.conditions) query.andWhere(`(${condition.sql})`, condition.parameters)
+  for (const { property, descending } of page.orderBy) query.addOrderBy(`row.${property}`, descending ? 'DESC' : 'ASC')
+  return query.limit(page.limit).getMany()
+}
+
+function whereAll<Row extends ObjectLiteral>(
+  query: SelectQueryBuilder<Row>,
+  where: Partial<Row>,
+  manager: EntityManager,
+  table: EntitySchema<Row>,
+): SelectQueryBuilder<Row> {
+  for (const [property, stored] of storedValues(where, manager, table)) {
+    query.andWhere(`row.${property} = :where_${property}`, { [`where_${property}`]: stored })
+  }
+  return query
+}
+
+interface Narrowable {
+  andWhere(sql: string, parameters: Record<string, unknown>): this
+}
+
+function andWhere<Row extends ObjectLiteral, Query extends Narrowable>(
+  query: Query,
+  where: Partial<Row>,
+  manager: EntityManager,
+  table: EntitySchema<Row>,
+): Query {
+  for (const [property, stored, column] of storedValues(where, manager, table)) {
+    query.andWhere(`${column} = :where_${property}`, { [`where_${property}`]: stored })
+  }
+  return query
+}
+
+/** A query builder binds parameters as they are; the column knows how its values are stored. */
+function storedValues<Row extends ObjectLiteral>(
+  where: Partial<Row>,
+  manager: EntityManager,
+  table: EntitySchema<Row>,
+): [string, unknown, string][] {
+  const metadata = manager.connection.getMetadata(table)
+  return Object.entries(where).map(([property, value]) => {
+    const column = metadata.findColumnWithPropertyName(property)
+    if (column === undefined) throw new Error(`${metadata.tableName} has no property ${property}`)
+    // An undefined parameter would silently match nothing, or on some paths everything.
+    if (value === undefined) throw new Error(`${metadata.tableName}.${property} is asked for without a value`)
+    return [property, manager.connection.driver.preparePersistentValue(value, column), column.databaseName]
+  })
+}

@@ -1,0 +1,167 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import type { EntityManager, EntitySchema, ObjectLiteral } from 'typeorm'
+import type { Clock } from '../base/clock.ts'
+import { notFound, TenureError } from '../base/errors.ts'
+import { type Ids, tenantLevel } from '../base/ids.ts'
+import type { Database } from '../storage/database.ts'
+import { cellLedger, type ChangeLog, type Head, lockHead } from './ledger.ts'
+import type { TenantContext } from './tenant-context.ts'
+import { insidePlace } from './place-check.ts'
+import type { Rows } from './rows.ts'
+import { tenantRows } from './tenant-rows.ts'
+import { type Mutation, runUnit, type UnitCore } from './unit-of-work.ts'
+
+/** Why a scope may look past the one workspace of its context. A closed list: each is a decision somebody has read. */
+export type AllWorkspacesPurpose = 'access-snapshot' | 'principal-removal' | 'role-removal' | 'owner-count'
+
+export interface ReadScope {
+  readonly context: TenantContext
+  rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row>
+}
+
+export interface Unit extends UnitCore, ReadScope {
+  /** The same transaction over every workspace of the tenant: only in a unit that was opened for it. */
+  rowsOfAllWorkspaces<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row>
+}
+
+export interface TenantMutation<O extends DescMessage> extends Mutation<O> {
+  /** Allowed on a deleted tenant: undelete alone. */
+  readonly onDeletedTenant?: boolean
+  /** Set when the unit must look past the one workspace of its context. */
+  readonly allWorkspaces?: AllWorkspacesPurpose
+  /** Manages the workspace itself, so its state is the method's business. */
+  readonly workspaceItself?: boolean
+}
+
+/** The only doors to tenant tables. */
+export interface Scopes {
+  /** One consistent snapshot of what belongs to the context's place. */
+  read<T>(context: TenantContext, work: (scope: ReadScope) => Promise<T>): Promise<T>
+  /** One consistent snapshot over every workspace of the context's tenant. */
+  readAllWorkspaces<T>(context: TenantContext, purpose: AllWorkspacesPurpose, work: (scope: ReadScope) => Promise<T>): Promise<T>
+  /** One unit of work on the authority of the context's tenant: all or nothing, audited, seen by every decision after it resolves. */
+  write<O extends DescMessage>(
+    context: TenantContext,
+    mutation: TenantMutation<O>,
+    closure: (unit: Unit) => Promise<MessageShape<O>>,
+  ): Promise<MessageShape<O>>
+}
+
+/** A commit, as the rest of the process hears of it before the caller does. */
+export interface Committed {
+  readonly tenantId: TenantContext['tenantId']
+  readonly revision: number
+  readonly changes: ChangeLog
+}
+
+export interface ScopesOptions {
+  readonly cell: Database
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly directoryRevision: () => number
+  /** Resolves when decisions of this process reflect the commit. */
+  readonly committed: (commit: Committed) => Promise<void>
+  /** Checks an admission again when authority has moved on since. Throws what the admission would throw now. */
+  readonly readmit: (context: TenantContext, revision: number) => Promise<void>
+}
+
+const bindingOf = (context: TenantContext, allWorkspaces: boolean) =>
+  ({
+    kind: 'tenant',
+    tenantId: context.tenantId,
+    workspaceId: context.workspaceId,
+    allWorkspaces,
+  }) as const
+
+const untouched = (): void => {
+  throw new Error('a read scope cannot write')
+}
+
+export function createScopes(options: ScopesOptions): Scopes {
+  const reader = (manager: EntityManager, context: TenantContext, allWorkspaces: boolean): ReadScope => ({
+    context,
+    rows: (table) => tenantRows(manager, table, context, { allWorkspaces, touched: untouched }),
+  })
+  return {
+    read: (context, work) =>
+      insidePlace(context, () =>
+        options.cell.read(bindingOf(context, false), (manager) => work(reader(manager, context, false))),
+      ),
+    readAllWorkspaces: (context, _purpose, work) =>
+      insidePlace(context, () =>
+        options.cell.read(bindingOf(context, true), (manager) => work(reader(manager, context, true))),
+      ),
+    write: async (context, mutation, closure) => {
+      const { answer, commit } = await insidePlace(context, () => writeUnit(options, context, mutation, closure))
+      if (commit !== undefined) await options.committed(commit)
+      return answer
+    },
+  }
+}
+
+async function writeUnit<O extends DescMessage>(
+  options: ScopesOptions,
+  context: TenantContext,
+  mutation: TenantMutation<O>,
+  closure: (unit: Unit) => Promise<MessageShape<O>>,
+): Promise<{ answer: MessageShape<O>; commit: Committed | undefined }> {
+  const changes: ChangeLog = []
+  const binding = bindingOf(context, mutation.allWorkspaces !== undefined)
+  const { answer, revision } = await options.cell.write(binding, async (manager) => {
+    const head = await lockHead(manager, cellLedger, context.tenantId, options.cell.rowLock.forUpdate)
+    if (head === undefined) throw notFound()
+    checkHead(head, context, mutation)
+    if (head.revision !== context.revision) await options.readmit(context, head.revision)
+    if (context.workspaceId !== tenantLevel && mutation.workspaceItself !== true) await checkWorkspace(manager, context)
+    const unitResult = await runUnit(
+      {
+        manager,
+        ledger: cellLedger,
+        head,
+        mutation,
+        actor: context.actor,
+        workspaceId: context.workspaceId,
+        now: new Date(options.clock.nowMs()),
+        ids: options.ids,
+        changes,
+        directoryRevision: options.directoryRevision(),
+      },
+      (core) => closure(unitOf(core, manager, context, changes)),
+    )
+    return { value: unitResult, keep: unitResult.revision !== undefined }
+  })
+  return { answer, commit: revision === undefined ? undefined : { tenantId: context.tenantId, revision, changes } }
+}
+
+function unitOf(core: UnitCore, manager: EntityManager, context: TenantContext, changes: ChangeLog): Unit {
+  const touched = (table: string, workspaceId: string, id: string): void => {
+    changes.push([table, workspaceId, id])
+  }
+  return {
+    ...core,
+    context,
+    rows: (table) => tenantRows(manager, table, context, { allWorkspaces: false, touched }),
+    rowsOfAllWorkspaces: (table) => tenantRows(manager, table, context, { allWorkspaces: true, touched }),
+  }
+}
+
+function checkHead<O extends DescMessage>(head: Head, context: TenantContext, mutation: TenantMutation<O>): void {
+  if (head.placementEpoch !== context.placementEpoch) {
+    throw new TenureError('STALE', 'The tenant has moved since this call began. Repeat the call.', { retryAfterMs: 100 })
+  }
+  if (head.state === 'DELETED' && mutation.onDeletedTenant !== true) {
+    throw new TenureError('INVALID_STATE', 'The tenant is deleted. Undelete it first.', { metadata: { state: 'DELETED' } })
+  }
+}
+
+async function checkWorkspace(manager: EntityManager, context: TenantContext): Promise<void> {
+  const rows: Record<string, unknown>[] = await manager.query(
+    'SELECT state FROM workspaces WHERE tenant_id = ? AND workspace_id = ?',
+    [context.tenantId, context.workspaceId],
+  )
+  const state = rows[0]?.['state']
+  if (state === undefined || state === 'DELETED') throw notFound()
+  if (state !== 'ACTIVE') {
+    throw new TenureError('WORKSPACE_ARCHIVED', 'The workspace is archived. Unarchive it first.')
+  }
+}

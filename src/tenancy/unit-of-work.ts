@@ -1,0 +1,114 @@
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf'
+import type { EntityManager } from 'typeorm'
+import type { Ids } from '../base/ids.ts'
+import { encodeRevision } from '../base/revision.ts'
+import { authorityChain } from './audit-chain.ts'
+import { advanceHead, appendJournal, type ChangeLog, type Head, type Ledger, storedAnswer } from './ledger.ts'
+import type { Actor } from './tenant-context.ts'
+
+/** What a unit of work is told before it begins. */
+export interface Mutation<O extends DescMessage> {
+  /** The name it is audited under, e.g. `memberships.delete`. */
+  readonly event: string
+  /** Resource name of what is changed; `Unit.target` may say it better once it is known. */
+  readonly target: string
+  readonly idempotency: { readonly key: Uint8Array; readonly requestHash: Uint8Array } | undefined
+  /** The response of the method: its bytes are kept for a repeated request id. */
+  readonly response: O
+  /** Does everything, then rolls back: nothing is written, not even the audit event. */
+  readonly validateOnly: boolean
+  /** What a repeated request id is answered with, where that differs: values shown once are never stored. */
+  readonly replay?: (answer: MessageShape<O>) => MessageShape<O>
+}
+
+/** What the closure of a unit of work may use. It does no I/O but through its rows. */
+export interface UnitCore {
+  /** The time of everything this unit writes. */
+  readonly now: Date
+  readonly head: Head
+  /** The token of the revision that this unit makes. */
+  readonly revision: string
+  /** Adds a fact to the audit event. Never a secret, never a person's data. */
+  note(key: string, value: string | number | boolean | readonly string[]): void
+  target(name: string): void
+}
+
+export interface UnitRun<O extends DescMessage> {
+  readonly manager: EntityManager
+  readonly ledger: Ledger
+  readonly head: Head
+  readonly mutation: Mutation<O>
+  readonly actor: Actor
+  readonly workspaceId: string
+  readonly now: Date
+  readonly ids: Ids
+  readonly changes: ChangeLog
+  /** The directory's revision for the token; the directory's own units pass the one they make. */
+  readonly directoryRevision: number
+}
+
+export interface UnitResult<O extends DescMessage> {
+  readonly answer: MessageShape<O>
+  /** The revision made; undefined when nothing was: a replay, or validate_only. */
+  readonly revision: number | undefined
+}
+
+/**
+ * The part of a unit of work that is the same for tenants and the directory, after the head is locked: answer a repeated
+ * request, run the closure, write one journal row, advance the head. Everything stands or falls with one transaction.
+ */
+export async function runUnit<O extends DescMessage>(
+  run: UnitRun<O>,
+  closure: (unit: UnitCore) => Promise<MessageShape<O>>,
+): Promise<UnitResult<O>> {
+  const { manager, ledger, head, mutation } = run
+  if (mutation.idempotency !== undefined) {
+    const stored = await storedAnswer(manager, ledger, head.tenantId, mutation.idempotency)
+    if (stored?.answer != null) return { answer: fromBinary(mutation.response, stored.answer), revision: undefined }
+  }
+  const revision = head.revision + 1
+  const details: Record<string, string | number | boolean | readonly string[]> = {}
+  let target = mutation.target
+  const answer = await closure({
+    now: run.now,
+    head,
+    revision: encodeRevision({
+      directoryRevision: run.directoryRevision,
+      tenantId: head.tenantId,
+      timelineId: head.timelineId,
+      placementEpoch: head.placementEpoch,
+      tenantRevision: revision,
+    }),
+    note: (key, value) => {
+      details[key] = value
+    },
+    target: (name) => {
+      target = name
+    },
+  })
+  if (mutation.validateOnly) return { answer, revision: undefined }
+  const end = await appendJournal(manager, ledger, head.tenantId, head, {
+    chain: authorityChain,
+    eventId: run.ids.next(),
+    eventTime: run.now,
+    workspaceId: run.workspaceId,
+    event: mutation.event,
+    target,
+    actor: run.actor,
+    denied: false,
+    reason: '',
+    details,
+    revision,
+    changes: run.changes,
+    attemptId: run.ids.next(),
+    idempotencyKey: mutation.idempotency?.key ?? null,
+    requestHash: mutation.idempotency?.requestHash ?? null,
+    answer: mutation.idempotency === undefined ? null : answerToKeep(mutation, answer),
+  })
+  await advanceHead(manager, ledger, head, end, revision)
+  return { answer, revision }
+}
+
+function answerToKeep<O extends DescMessage>(mutation: Mutation<O>, answer: MessageShape<O>): Uint8Array {
+  return toBinary(mutation.response, mutation.replay === undefined ? answer : mutation.replay(answer))
+}
