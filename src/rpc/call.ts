@@ -1,6 +1,8 @@
 import type { DescMessage, DescService, MessageShape } from '@bufbuild/protobuf'
-import type { PrincipalId, TenantId, WorkspaceId } from '../base/ids.ts'
-import type { TenantContext } from '../tenancy/tenant-context.ts'
+import { nilUuid, type PrincipalId, type TenantId, type WorkspaceId } from '../base/ids.ts'
+import type { PageBinding } from '../tenancy/listing.ts'
+import type { Actor, TenantContext } from '../tenancy/tenant-context.ts'
+import type { Mutation } from '../tenancy/unit-of-work.ts'
 
 /** The authenticated principal and the credential it came with. */
 export interface Caller {
@@ -75,4 +77,47 @@ export interface ServiceImplementation {
 
 export function implement<S extends DescService>(service: S, handlers: ServiceHandlers<S>): ServiceImplementation {
   return { service, handlers: handlers as unknown as ServiceImplementation['handlers'] }
+}
+
+/** The caller as the audit chain records it. Only methods of scope PUBLIC have none, and they write nothing. */
+export function actorOf(call: Call): Actor {
+  const caller = callerOf(call)
+  return {
+    principal: caller.principal,
+    credential: caller.credential,
+    requestId: call.requestId,
+    clientIp: call.clientIp,
+  }
+}
+
+export function callerOf(call: Call): Caller {
+  if (call.caller === undefined) throw new Error(`${call.method} needs a caller`)
+  return call.caller
+}
+
+/** Where the call acts. A method that lacks a place has a policy that does not fit its handler. */
+export function contextOf(call: Call): TenantContext {
+  if (call.context === undefined) throw new Error(`${call.method} needs a place`)
+  return call.context
+}
+
+/** What the unit of work of a mutating method begins with. */
+export function mutationOf<O extends DescMessage>(
+  call: Call,
+  response: O,
+  { target, validateOnly = false }: { readonly target: string; readonly validateOnly?: boolean },
+): Mutation<O> {
+  return { event: call.auditEvent, target, idempotency: call.idempotency, response, validateOnly }
+}
+
+/** What a page token of this call is bound to. `query` is everything of the request that decides what is listed. */
+export function pageBindingOf(call: Call, query: readonly string[]): PageBinding {
+  const caller = callerOf(call)
+  return {
+    tenantId: call.context?.tenantId ?? nilUuid,
+    principal: caller.principal,
+    credential: caller.credential,
+    method: call.method,
+    query,
+  }
 }

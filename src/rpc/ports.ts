@@ -1,6 +1,6 @@
 import type { Place } from '../base/resource-name.ts'
 import type { Actor, TenantContext } from '../tenancy/tenant-context.ts'
-import type { Caller } from './call.ts'
+import type { Call, Caller } from './call.ts'
 
 /** Turns the text of an `authorization` header into a caller. */
 export interface Authenticator {
@@ -48,4 +48,10 @@ export interface AccessEvent {
 /** Keeps access events durably, in batches, bounded; never makes the call wait for a lock. */
 export interface AccessRecorder {
   record(event: AccessEvent): void
+}
+
+/** For handlers whose demand depends on what they find: asks the gate once more, for another permission at the same place. */
+export interface Demands {
+  /** Throws PERMISSION_MISSING. */
+  demand(call: Call, context: TenantContext | undefined, permission: string): Promise<void>
 }

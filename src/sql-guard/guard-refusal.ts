@@ -9,6 +9,7 @@ export type GuardRefusalReason =
   | 'platform-read-only'
   // The text, before any parse.
   | 'too-long'
+  | 'too-deep'
   | 'character'
   | 'comment'
   | 'backslash'
@@ -22,6 +23,7 @@ export type GuardRefusalReason =
   | 'word'
   // The tree.
   | 'unparsable'
+  | 'parser-failed'
   | 'statement-kind'
   | 'shape'
   | 'function'

@@ -20,13 +20,13 @@ export interface TenantBinding {
   readonly allWorkspaces: boolean
 }
 
-export interface PlatformBinding {
+interface PlatformBinding {
   readonly kind: 'platform'
   readonly purpose: string
 }
 
 /** Everything is allowed. Only the migration runner holds it, before the server listens. */
-export interface MigrationBinding {
+interface MigrationBinding {
   readonly kind: 'migration'
 }
 

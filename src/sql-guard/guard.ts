@@ -9,7 +9,7 @@ import { judge, type Verdict, type VerdictRules, verifyParser } from './verdict.
 const VERDICT_CACHE_SIZE = 2_000
 const VERDICT_CACHE_CHARACTERS = 8 * 1024 * 1024
 
-export interface GuardOptions {
+interface GuardOptions {
   readonly dialect: GuardDialect
   readonly tables: GuardedTables
   readonly sink: GuardSink

@@ -39,7 +39,7 @@ export interface Judgement {
   readonly platformOnly: Set<string>
 }
 
-export interface Survey {
+interface Survey {
   readonly placeholders: ReadonlyMap<unknown, number>
   readonly references: number
   readonly selects: number

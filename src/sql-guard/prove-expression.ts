@@ -3,7 +3,7 @@ import type { Judgement, Reference, Scope } from './judgement.ts'
 import { fieldsOf, identifierFrom, isAbsent, listFrom, nodeFrom, storedName, variantFrom } from './syntax-node.ts'
 
 /** Proves a sub-select; handed in, because selects hold expressions and expressions hold selects. */
-export type ProveSubselect = (query: unknown, scope: Scope) => void
+type ProveSubselect = (query: unknown, scope: Scope) => void
 
 export interface Walk {
   readonly judgement: Judgement

@@ -33,7 +33,7 @@ function proveCommonTables(common: unknown, judgement: Judgement): void {
   }
 }
 
-export function proveQuery(
+function proveQuery(
   query: unknown,
   parent: Scope | undefined,
   judgement: Judgement,

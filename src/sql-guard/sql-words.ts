@@ -11,7 +11,7 @@ const KEYWORDS = new Set(
  */
 const RESERVED_WORDS = new Set(
   `abort accessible add after against alter always analyze any array attach autoincrement before begin binary
-   binlog both cache call cascade case cast change char character charset check checksum close collate column 
+   binlog both cache call cascade case cast change char character charset check checksum close collate column
    commit concurrently constraint continue convert create cross cube cume_dist current current_date current_role
    current_time current_timestamp current_user cursor database databases day_hour day_microsecond day_minute day_second
    dayname deallocate declare deferrable deferred delayed dense_rank describe detach deterministic distinctrow div drop

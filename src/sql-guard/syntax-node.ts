@@ -3,7 +3,7 @@ import { unproven } from './guard-refusal.ts'
 /** A node of the parser's tree. Its declared types are looser than what it returns, so every field is read as unknown. */
 export type SyntaxNode = Readonly<Record<string, unknown>>
 
-export interface Variant {
+interface Variant {
   readonly tag: string
   readonly body: unknown
 }

@@ -1,9 +1,10 @@
+import { DepthMeter } from './depth-meter.ts'
 import { unproven } from './guard-refusal.ts'
 import type { GuardDialect } from './guard-types.ts'
 import { isKeyword, isReservedWord } from './sql-words.ts'
 
 /** Longer than any bulk statement of a thousand rows that honest code writes. */
-export const STATEMENT_LENGTH_MAX = 512 * 1024
+const STATEMENT_LENGTH_MAX = 512 * 1024
 
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y
 const NUMBER = /[0-9]+(?:\.[0-9]+)?/y
@@ -22,6 +23,7 @@ const PAIRS = new Set(['<=', '>=', '<>', '!='])
  */
 export function checkText(sql: string, dialect: GuardDialect): number {
   if (sql.length > STATEMENT_LENGTH_MAX) return unproven('too-long')
+  const depth = new DepthMeter()
   let placeholders = 0
   let at = 0
   while (at < sql.length) {
@@ -37,11 +39,15 @@ export function checkText(sql: string, dialect: GuardDialect): number {
       checkEmptyString(sql, at, previous)
       at += 2
     } else if (WORD_CHARACTER.test(character)) {
-      at += wordOrNumberLength(sql, at)
+      const length = wordOrNumberLength(sql, at)
+      depth.word(sql.slice(at, at + length))
+      at += length
     } else if (character === '"' || character === '`') {
       at += matchLength(QUOTED_NAME[dialect], sql, at) ?? unproven('quoted-name')
     } else {
-      at += symbolLength(sql, at)
+      const length = symbolLength(sql, at)
+      depth.symbol(sql.slice(at, at + length))
+      at += length
     }
   }
   return placeholders

@@ -1,4 +1,4 @@
-import { parse } from '@guanmingchiu/sqlparser-ts'
+import { ParserError, parse } from '@guanmingchiu/sqlparser-ts'
 import { type GuardRefusalReason, Unproven, unproven } from './guard-refusal.ts'
 import type { GuardDialect, GuardedTables, PinColumn } from './guard-types.ts'
 import { type Judgement, surveyOf } from './judgement.ts'
@@ -46,7 +46,7 @@ export function judge(sql: string, rules: VerdictRules): Verdict {
   } catch (error) {
     if (error instanceof Unproven) return { kind: 'refused', reason: error.reason }
     // Nested deeper than the stack: not a statement honest code writes.
-    if (error instanceof RangeError) return { kind: 'refused', reason: 'too-long' }
+    if (error instanceof RangeError) return { kind: 'refused', reason: 'too-deep' }
     throw error
   }
 }
@@ -60,8 +60,10 @@ function parsed(sql: string, dialect: GuardDialect): unknown {
   let statements: readonly unknown[]
   try {
     statements = parse(sql, dialect)
-  } catch {
-    return unproven('unparsable')
+  } catch (error) {
+    // Anything but a syntax error has broken the parser itself: what it says from here on means nothing, refuse loudly.
+    const syntax = error instanceof ParserError && error.message.startsWith('sql parser error')
+    return unproven(syntax ? 'unparsable' : 'parser-failed')
   }
   return statements.length === 1 ? statements[0] : unproven('stacked')
 }

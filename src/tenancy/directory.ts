@@ -38,6 +38,8 @@ export interface DirectoryOptions {
   readonly clock: Clock
   readonly ids: Ids
   readonly bootstrap: PlatformCapability<'bootstrap'>
+  /** Resolves when decisions of this process reflect the commit. */
+  readonly committed: (revision: number, changes: ChangeLog) => Promise<void>
 }
 
 /** Opens the directory, and makes its head where there is none yet. */
@@ -71,9 +73,12 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
           },
           (core) => closure({ ...core, ...scopeOf(manager, changes) }),
         )
-        return { value: { ...unitResult, head }, keep: unitResult.revision !== undefined }
+        return { value: { ...unitResult, head, changes }, keep: unitResult.revision !== undefined }
       })
-      if (result.revision !== undefined) known = { ...result.head, revision: result.revision }
+      if (result.revision !== undefined) {
+        known = { ...result.head, revision: result.revision }
+        await options.committed(result.revision, result.changes)
+      }
       return result.answer
     },
     writeUnlogged(capability, work) {

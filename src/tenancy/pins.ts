@@ -22,9 +22,9 @@ export function pinsOf(table: EntitySchema): Pins {
   if (keys[0]?.column === 'feed_id') return { table: tableName ?? name, columns: ['tenant_id'], idProperty: 'eventId' }
   const first = keys[0]
   const second = keys[1]
-  if (first?.column !== 'tenant_id' || second === undefined) {
-    throw new Error(`the primary key of ${name} must begin with tenant_id and have an id of its own`)
-  }
+  if (first?.column !== 'tenant_id') throw new Error(`the primary key of ${name} must begin with tenant_id`)
+  // The head: one row a tenant.
+  if (second === undefined) return { table: tableName ?? name, columns: ['tenant_id'], idProperty: first.property }
   const third = keys[2]
   const ofWorkspace = second.column === 'workspace_id' && third !== undefined
   return {

@@ -85,9 +85,12 @@ export class SnapshotFacts {
       if (this.workspacesBySlug.get(before.slug) === before) this.workspacesBySlug.delete(before.slug)
     }
     if (fact === undefined) return
-    if (!isReadableWorkspace(fact)) return this.#unreadable('workspaces', id, id)
-    this.workspacesById.set(id, fact)
-    this.workspacesBySlug.set(fact.slug, fact)
+    if (isReadableWorkspace(fact)) {
+      this.workspacesById.set(id, fact)
+      this.workspacesBySlug.set(fact.slug, fact)
+    } else {
+      this.#unreadable('workspaces', id, id)
+    }
   }
 
   #putPrincipal(id: string, fact: PrincipalFact | undefined): void {
@@ -106,12 +109,16 @@ export class SnapshotFacts {
 
   #putMembership(id: string, fact: MembershipFact | undefined): void {
     const before = this.memberships.byId(id)
-    if (fact === undefined) return this.memberships.delete(id)
-    if (isReadableMembership(fact)) return this.memberships.put(fact)
-    // A row that has lost even its place closes the place it was known to be in.
-    const place = typeof fact.workspaceId === 'string' ? fact.workspaceId : (before?.workspaceId ?? '')
-    this.memberships.putUnreadable(id, place)
-    this.#unreadable('memberships', id, place)
+    this.memberships.delete(id)
+    if (fact === undefined) return
+    if (isReadableMembership(fact)) {
+      this.memberships.put(fact)
+    } else {
+      // A row that has lost even its place closes the place it was known to be in.
+      const place = typeof fact.workspaceId === 'string' ? fact.workspaceId : (before?.workspaceId ?? '')
+      this.memberships.putUnreadable(id, place)
+      this.#unreadable('memberships', id, place)
+    }
   }
 
   #putApiKey(id: string, fact: ApiKeyFact | undefined): void {

@@ -6,14 +6,14 @@ import { rowFromSqlite, type SqliteRow } from './sqlite-row.ts'
 import { applyConnectionSettings, isHarmlessPragma } from './sqlite-settings.ts'
 
 /** What TypeORM passes to the constructor of its `driver` option, and the part of it that means something here. */
-export interface NodeSqliteOptions {
+interface NodeSqliteOptions {
   readonly readonly?: boolean
   readonly fileMustExist?: boolean
   /** Milliseconds to wait for another connection's lock. */
   readonly timeout?: number
 }
 
-export interface NodeSqliteStatement {
+interface NodeSqliteStatement {
   /** Whether it returns rows: TypeORM calls all() if so, run() otherwise. */
   readonly reader: boolean
   all(...params: readonly unknown[]): SqliteRow[]
@@ -31,7 +31,7 @@ export interface NodeSqliteConnection {
   close(): void
 }
 
-export type NodeSqliteDriver = new (path: string, options?: NodeSqliteOptions) => NodeSqliteConnection
+type NodeSqliteDriver = new (path: string, options?: NodeSqliteOptions) => NodeSqliteConnection
 
 const BUSY_TIMEOUT_MS = 5_000
 

@@ -1,6 +1,6 @@
 import type { SQLOutputValue } from 'node:sqlite'
 
-export type SqliteValue = string | number | bigint | null | Buffer
+type SqliteValue = string | number | bigint | null | Buffer
 export type SqliteRow = Record<string, SqliteValue>
 
 /** A plain object, blobs as Buffers over the same bytes, integers as numbers wherever a number holds them exactly. */

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 
-export interface ConnectionKind {
+interface ConnectionKind {
   readonly readOnly: boolean
   /** Has no file, so nothing to be durable in: for tests. */
   readonly inMemory: boolean

@@ -32,7 +32,7 @@ describe('every hostile statement is refused for its own reason', () => {
   })
 })
 
-test('the corpus is large enough to mean something and names no statement twice', () => {
+test('the corpus is large enough to mean something', () => {
   expect(CORPUS.length - HOSTILE.length).toBeGreaterThanOrEqual(60)
   expect(HOSTILE.length).toBeGreaterThanOrEqual(80)
 })

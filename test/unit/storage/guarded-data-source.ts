@@ -14,7 +14,7 @@ export interface Member {
   readonly tenant_id: string
   readonly id: string
   readonly name: string
-  readonly visits: number | bigint
+  readonly visits: number
   readonly photo: Buffer | null
   readonly joined_at: string
 }

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file tenure/v1/service_account.proto.
  */
 export const file_tenure_v1_service_account: GenFile = /*@__PURE__*/
-  fileDesc("Ch90ZW51cmUvdjEvc2VydmljZV9hY2NvdW50LnByb3RvEgl0ZW51cmUudjEitAMKDlNlcnZpY2VBY2NvdW50EnEKBG5hbWUYASABKAlCY7pIYHJeGKABMlleKCh0ZW5hbnRzL1thLXpdW2EtejAtOS1dezEsNjF9W2EtejAtOV0vKT9zZXJ2aWNlQWNjb3VudHMvW2Etel1bYS16MC05LV17MSw2MX1bYS16MC05XSk/JBILCgN1aWQYAiABKAkSFQoEZXRhZxgDIAEoCUIHukgEcgIYQBIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKDGRpc3BsYXlfbmFtZRgKIAEoCUIdukgachgYyAEyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLgoFc3RhdGUYCyABKA4yHy50ZW51cmUudjEuU2VydmljZUFjY291bnQuU3RhdGUiRAoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9BQ1RJVkUQARISCg5TVEFURV9ESVNBQkxFRBACQjQKDWRldi50ZW51cmUudjFQAVohdGVudXJlLmRldi9nZW4vdGVudXJlL3YxO3RlbnVyZXYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch90ZW51cmUvdjEvc2VydmljZV9hY2NvdW50LnByb3RvEgl0ZW51cmUudjEiggQKDlNlcnZpY2VBY2NvdW50EnEKBG5hbWUYASABKAlCY7pIYHJeGKABMlleKCh0ZW5hbnRzL1thLXpdW2EtejAtOS1dezEsNjF9W2EtejAtOV0vKT9zZXJ2aWNlQWNjb3VudHMvW2Etel1bYS16MC05LV17MSw2MX1bYS16MC05XSk/JBILCgN1aWQYAiABKAkSFQoEZXRhZxgDIAEoCUIHukgEcgIYQBIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKDGRpc3BsYXlfbmFtZRgKIAEoCUIdukgachgYyAEyE15bXlx4MDAtXHgxZlx4N2ZdKiQSLgoFc3RhdGUYCyABKA4yHy50ZW51cmUudjEuU2VydmljZUFjY291bnQuU3RhdGUSTAoFcm9sZXMYDCADKAlCPbpIOpIBNxAKGAEiMXIvGEYyK15yb2xlcy9bYS16XVthLXpBLVowLTkuLV17MSw2MX1bYS16QS1aMC05XSQiRAoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9BQ1RJVkUQARISCg5TVEFURV9ESVNBQkxFRBACQjQKDWRldi50ZW51cmUudjFQAVohdGVudXJlLmRldi9nZW4vdGVudXJlL3YxO3RlbnVyZXYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * A principal that is not a person. Owned by a tenant (`tenants/{tenant}/serviceAccounts/{service_account}`) or by
@@ -70,6 +70,14 @@ export type ServiceAccount = Message<"tenure.v1.ServiceAccount"> & {
    * @generated from field: tenure.v1.ServiceAccount.State state = 11;
    */
   state: ServiceAccount_State;
+
+  /**
+   * Service accounts of the platform only: the templates they hold, over the platform and in every tenant. A tenant's
+   * service account gets its roles by membership. The caller must hold what they grant (GRANT_EXCEEDS_CALLER).
+   *
+   * @generated from field: repeated string roles = 12;
+   */
+  roles: string[];
 };
 
 /**

@@ -1,0 +1,137 @@
+import { invalidField, notFound, TenureError } from '../base/errors.ts'
+import { platformTenantId } from '../base/ids.ts'
+import type { Clock } from '../base/clock.ts'
+import { type Call, callerOf } from '../rpc/call.ts'
+import type { ReadScope } from '../tenancy/scope.ts'
+import type { TenantContext } from '../tenancy/tenant-context.ts'
+import type { PermissionCatalogue } from './engine/catalogue.ts'
+import { decide } from './engine/decision.ts'
+import type { Engine } from './engine/engine.ts'
+import { platformAdminTemplate, templateNames, templatePermissions } from './engine/role-templates.ts'
+import type { RoleLevel } from './role.ts'
+import { roleRows } from './role-store.ts'
+
+/** A role as a membership gives it. */
+export interface GrantedRole {
+  /** What is stored: the uid of a tenant's role, or the name of a template. */
+  readonly reference: string
+  readonly permissions: readonly string[]
+}
+
+/** Nobody gives what they do not hold: the one place that says so, for roles, memberships and keys. */
+export interface Grants {
+  /** The roles behind the names, of this tenant or templates. Unknown and foreign ones are NOT_FOUND alike. */
+  rolesNamed(scope: ReadScope, names: readonly string[], level: RoleLevel): Promise<GrantedRole[]>
+  /** The roles behind stored references; one that is gone grants nothing. */
+  rolesStored(scope: ReadScope, references: readonly string[]): Promise<GrantedRole[]>
+  /**
+   * Throws GRANT_EXCEEDS_CALLER unless the caller holds each of them at the context's place now, with the power of the
+   * credential it came with. `everyWorkspace`: holds them in every workspace, those to come included.
+   */
+  assertHolds(
+    call: Call,
+    context: TenantContext | undefined,
+    permissions: Iterable<string>,
+    options?: { readonly everyWorkspace?: boolean },
+  ): Promise<void>
+  /** What a template grants, the platform's own included. Throws INVALID_FIELD for a name that is none. */
+  templatePermissionsOf(name: string): readonly string[]
+  /** Throws UNKNOWN_PERMISSION for one that is not in the catalogue. */
+  assertCatalogued(permissions: readonly string[]): void
+}
+
+export interface GrantsParts {
+  readonly engine: Engine
+  readonly catalogue: PermissionCatalogue
+  readonly clock: Clock
+}
+
+export function createGrants(parts: GrantsParts): Grants {
+  return {
+    async rolesNamed(scope, names, level) {
+      const roles: GrantedRole[] = []
+      for (const name of names) roles.push(await roleNamed(parts, scope, name, level))
+      return roles
+    },
+    async rolesStored(scope, references) {
+      const roles: GrantedRole[] = []
+      for (const reference of references) {
+        const row = isTemplate(reference) ? undefined : await roleRows(scope).find({ roleId: reference })
+        const permissions = isTemplate(reference)
+          ? templatePermissions(parts.catalogue, reference)
+          : (row?.permissions ?? [])
+        roles.push({ reference, permissions })
+      }
+      return roles
+    },
+    assertHolds: (call, context, permissions, options) =>
+      assertHolds(parts, call, context, permissions, options?.everyWorkspace ?? false),
+    templatePermissionsOf(name) {
+      if (isTemplate(name)) return templatePermissions(parts.catalogue, name)
+      throw invalidField('roles', `${JSON.stringify(name)} is none of ${templateNames.join(', ')}`)
+    },
+    assertCatalogued(permissions) {
+      const unknown = permissions.find((permission) => !parts.catalogue.has(permission))
+      if (unknown === undefined) return
+      throw new TenureError(
+        'UNKNOWN_PERMISSION',
+        `${JSON.stringify(unknown)} is not in the catalogue. Create the permission first, or mend its name.`,
+        { metadata: { permission: unknown } },
+      )
+    },
+  }
+}
+
+function isTemplate(reference: string): boolean {
+  return templateNames.includes(reference)
+}
+
+async function roleNamed(parts: GrantsParts, scope: ReadScope, name: string, level: RoleLevel): Promise<GrantedRole> {
+  if (name.startsWith('roles/')) {
+    // The platform's own template is no role of a tenant, and no tenant learns that it exists.
+    if (!isTemplate(name) || name === platformAdminTemplate) throw notFound()
+    return { reference: name, permissions: templatePermissions(parts.catalogue, name) }
+  }
+  const prefix = `tenants/${scope.context.tenantSlug}/roles/`
+  if (!name.startsWith(prefix)) throw notFound()
+  const row = await roleRows(scope).find({ slug: name.slice(prefix.length) })
+  if (row === undefined) throw notFound()
+  if (row.assignableAt.length > 0 && !row.assignableAt.includes(level)) {
+    throw new TenureError(
+      'ROLE_NOT_ASSIGNABLE',
+      `${name} cannot be given at this level, only at ${row.assignableAt.join(' or ')}. Change the role's assignable_at, or give another role.`,
+    )
+  }
+  return { reference: row.roleId, permissions: row.permissions }
+}
+
+async function assertHolds(
+  { engine, clock, catalogue }: GrantsParts,
+  call: Call,
+  context: TenantContext | undefined,
+  permissions: Iterable<string>,
+  everyWorkspace: boolean,
+): Promise<void> {
+  const caller = callerOf(call)
+  const snapshot = await engine.snapshotById(caller.tenantId)
+  const subject = { kind: 'api_key', apiKeyId: caller.credentialId } as const
+  const platform = caller.tenantId === platformTenantId
+  const workspace = platform ? '' : (context?.workspaceSlug ?? '')
+  const everywhere = everyWorkspace && !platform ? snapshot?.reachingEverywhere(caller.principalId, clock.nowMs()) : undefined
+  for (const permission of permissions) {
+    // What the catalogue does not have grants nothing to anybody, so there is nothing to hold.
+    const index = catalogue.indexOf(permission)
+    if (index === undefined) continue
+    const decision = snapshot === undefined ? undefined : decide(snapshot, { subject, workspace, permission }, clock.nowMs())
+    const held = decision?.allow === true && (!everyWorkspace || platform || everywhere?.has(index) === true)
+    if (!held) throw exceedsCaller(permission)
+  }
+}
+
+function exceedsCaller(permission: string): TenureError {
+  return new TenureError(
+    'GRANT_EXCEEDS_CALLER',
+    `This would give ${permission}, which the caller does not hold there. Ask somebody who holds it, or leave it out.`,
+    { metadata: { permission } },
+  )
+}

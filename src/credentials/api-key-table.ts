@@ -1,0 +1,39 @@
+import { EntitySchema } from 'typeorm'
+import { asciiColumn, bytesColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
+import type { ApiKeyRow, PlatformApiKeyRow } from './api-key.ts'
+
+function sharedColumns() {
+  return {
+    apiKeyId: asciiColumn('apiKeyId', 36, { primary: true }),
+    displayName: textColumn('displayName', 200),
+    ownerId: asciiColumn('ownerId', 36),
+    secretHash: bytesColumn('secretHash'),
+    prefix: textColumn('prefix', 63),
+    permissions: jsonColumn('permissions'),
+    state: asciiColumn('state', 20),
+    expireTime: timeColumn('expireTime', { nullable: true }),
+    version: integerColumn('version'),
+    createTime: timeColumn('createTime'),
+    updateTime: timeColumn('updateTime'),
+  }
+}
+
+export const ApiKeyTable = new EntitySchema<ApiKeyRow>({
+  name: 'api_keys',
+  columns: {
+    tenantId: asciiColumn('tenantId', 36, { primary: true }),
+    workspaceId: asciiColumn('workspaceId', 36, { primary: true }),
+    ...sharedColumns(),
+    ownerKind: asciiColumn('ownerKind', 20),
+    lastUsedTime: timeColumn('lastUsedTime', { nullable: true }),
+  },
+  indices: [
+    { name: 'api_keys_owner', columns: ['tenantId', 'ownerId'] },
+    { name: 'api_keys_created', columns: ['tenantId', 'workspaceId', 'createTime', 'apiKeyId'] },
+  ],
+})
+
+export const PlatformApiKeyTable = new EntitySchema<PlatformApiKeyRow>({
+  name: 'platform_api_keys',
+  columns: sharedColumns(),
+})

@@ -1,0 +1,87 @@
+import { create } from '@bufbuild/protobuf'
+import { timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt'
+import { roleRows } from '../access/role-store.ts'
+import { invalidField } from '../base/errors.ts'
+import { etagOf } from '../base/etag.ts'
+import { nameIn } from '../base/resource-name.ts'
+import {
+  type Membership,
+  Membership_State,
+  Membership_WorkspaceReach,
+  MembershipSchema,
+} from '../gen/tenure/v1/membership_pb.ts'
+import type { ReadScope } from '../tenancy/scope.ts'
+import type { TenantContext } from '../tenancy/tenant-context.ts'
+import type { MembershipRow } from './membership.ts'
+import { serviceAccountRows } from './service-account-store.ts'
+import { userRows } from './user-store.ts'
+
+/** Names behind stored ids, looked up once for a whole page. */
+export interface NameLookup {
+  principal(row: MembershipRow): Promise<string>
+  role(reference: string): Promise<string>
+}
+
+/** Reads inside the scope it was made for, and forgets with it. */
+export function createNameLookup(scope: ReadScope): NameLookup {
+  const tenant = `tenants/${scope.context.tenantSlug}`
+  const known = new Map<string, string>()
+  const once = async (id: string, find: () => Promise<string>): Promise<string> => {
+    const name = known.get(id) ?? (await find())
+    known.set(id, name)
+    return name
+  }
+  return {
+    principal: ({ principalKind, principalId }) =>
+      once(principalId, async () => {
+        if (principalKind === 'user') {
+          const user = await userRows(scope).find({ userId: principalId })
+          return user === undefined ? '' : `${tenant}/users/${user.slug}`
+        }
+        const account = await serviceAccountRows(scope).find({ serviceAccountId: principalId })
+        return account === undefined ? '' : `${tenant}/serviceAccounts/${account.slug}`
+      }),
+    role: (reference) =>
+      reference.startsWith('roles/')
+        ? Promise.resolve(reference)
+        : once(reference, async () => {
+            const role = await roleRows(scope).find({ roleId: reference })
+            return role === undefined ? '' : `${tenant}/roles/${role.slug}`
+          }),
+  }
+}
+
+export async function membershipToProto(row: MembershipRow, scope: ReadScope, names: NameLookup, nowMs: number) {
+  const roles: string[] = []
+  for (const reference of row.roles) {
+    const name = await names.role(reference)
+    if (name !== '') roles.push(name)
+  }
+  const principal = await names.principal(row)
+  const expired = row.expireTime !== null && row.expireTime.getTime() <= nowMs
+  return create(MembershipSchema, {
+    name: membershipName(scope.context, row.slug),
+    uid: row.membershipId,
+    etag: etagOf(row.membershipId, row.version),
+    createTime: timestampFromDate(row.createTime),
+    updateTime: timestampFromDate(row.updateTime),
+    member:
+      row.principalKind === 'user' ? { case: 'user', value: principal } : { case: 'serviceAccount', value: principal },
+    roles,
+    workspaceReach: row.reachAll ? Membership_WorkspaceReach.ALL : Membership_WorkspaceReach.NONE,
+    ...(row.expireTime === null ? {} : { expireTime: timestampFromDate(row.expireTime) }),
+    state: expired ? Membership_State.EXPIRED : Membership_State.ACTIVE,
+  })
+}
+
+export function membershipName(context: TenantContext, slug: string): string {
+  return nameIn({ tenant: context.tenantSlug, workspace: context.workspaceSlug }, 'memberships', slug)
+}
+
+/** Null: never. A time that is past already would make a membership that never was one. */
+export function expireTimeFrom(membership: Membership, nowMs: number): Date | null {
+  if (membership.expireTime === undefined) return null
+  const time = timestampDate(membership.expireTime)
+  if (!(time.getTime() > nowMs)) throw invalidField('membership.expire_time', 'must be in the future')
+  return time
+}

@@ -1,0 +1,26 @@
+import { notFound } from '../base/errors.ts'
+import type { ReadScope } from '../tenancy/scope.ts'
+import type { PrincipalKind } from './membership.ts'
+import { serviceAccountRows } from './service-account-store.ts'
+import { userRows } from './user-store.ts'
+
+export interface NamedPrincipal {
+  readonly principalKind: PrincipalKind
+  readonly principalId: string
+  readonly active: boolean
+}
+
+/** The principal of the scope's tenant with that resource name. Another tenant's is NOT_FOUND like one that never was. */
+export async function principalNamed(scope: ReadScope, kind: PrincipalKind, name: string): Promise<NamedPrincipal> {
+  const prefix = `tenants/${scope.context.tenantSlug}/${kind === 'user' ? 'users' : 'serviceAccounts'}/`
+  if (!name.startsWith(prefix)) throw notFound()
+  const slug = name.slice(prefix.length)
+  if (kind === 'user') {
+    const user = await userRows(scope).find({ slug })
+    if (user === undefined) throw notFound()
+    return { principalKind: kind, principalId: user.userId, active: user.state === 'ACTIVE' }
+  }
+  const account = await serviceAccountRows(scope).find({ slug })
+  if (account === undefined) throw notFound()
+  return { principalKind: kind, principalId: account.serviceAccountId, active: account.state === 'ACTIVE' }
+}

@@ -1,0 +1,138 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import { invalidField, notFound, TenureError } from '../base/errors.ts'
+import { type Call, actorOf, mutationOf } from '../rpc/call.ts'
+import type { Directory, PlatformUnit } from '../tenancy/directory.ts'
+import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
+import {
+  assertNeverUsed,
+  assertNeverUsedOnPlatform,
+  retireName,
+  retirePlatformName,
+} from '../tenancy/retired-names.ts'
+import type { Rows } from '../tenancy/rows.ts'
+import type { Scopes, Unit } from '../tenancy/scope.ts'
+import { assertOwnerRemainsWithout, removeWhatItHas } from './principal-removal.ts'
+import type { PlatformServiceAccountRow } from './service-account.ts'
+import { platformServiceAccountRows, serviceAccountRows } from './service-account-store.ts'
+import { hasPlatformKeys, revokePlatformKeysOf } from '../credentials/platform-api-key-store.ts'
+
+/** A service account as both homes know it; a tenant's has no roles of its own. */
+export type AccountRow = PlatformServiceAccountRow
+
+/** The unit of work of either home, as far as service accounts need one. */
+export interface AccountUnit {
+  readonly now: Date
+  readonly revision: string
+  note(key: string, value: string | number | boolean | readonly string[]): void
+  target(name: string): void
+  find(slug: string): Promise<AccountRow | undefined>
+  insert(row: AccountRow): Promise<void>
+  update(id: string, changes: Partial<AccountRow>): Promise<void>
+  /** Takes its memberships and keys along; without `force` it is refused while it has any. */
+  remove(row: AccountRow, force: boolean): Promise<void>
+  /** Called after one was disabled. */
+  assertStillOwned(row: AccountRow): Promise<void>
+  assertNeverUsed(slug: string): Promise<void>
+}
+
+export interface AccountHomes {
+  readonly scopes: Scopes
+  readonly directory: Directory
+  readonly capabilities: PlatformCapabilities
+}
+
+const collection = 'serviceAccounts'
+
+/** One change of a service account, in the tenant the call acts in, or on the platform when it acts in none. */
+export function writeAccount<O extends DescMessage>(
+  homes: AccountHomes,
+  call: Call,
+  response: O,
+  options: { readonly target: string; readonly validateOnly?: boolean },
+  closure: (unit: AccountUnit) => Promise<MessageShape<O>>,
+): Promise<MessageShape<O>> {
+  const mutation = mutationOf(call, response, options)
+  if (call.context === undefined) {
+    const capability = homes.capabilities['platform-principals']
+    return homes.directory.write(capability, actorOf(call), mutation, (unit) => closure(platformAccounts(unit)))
+  }
+  return homes.scopes.write(call.context, { ...mutation, allWorkspaces: 'principal-removal' }, (unit) =>
+    closure(tenantAccounts(unit)),
+  )
+}
+
+export function readAccounts<T>(
+  homes: AccountHomes,
+  call: Call,
+  work: (rows: Rows<AccountRow>) => Promise<T>,
+): Promise<T> {
+  if (call.context === undefined) {
+    return homes.directory.read(homes.capabilities['platform-principals'], (scope) =>
+      work(platformServiceAccountRows(scope)),
+    )
+  }
+  return homes.scopes.read(call.context, (scope) => work(serviceAccountRows(scope) as unknown as Rows<AccountRow>))
+}
+
+function tenantAccounts(unit: Unit): AccountUnit {
+  const rows = serviceAccountRows(unit)
+  return {
+    ...unit,
+    async find(slug) {
+      const row = await rows.find({ slug })
+      return row === undefined ? undefined : { ...row, roles: [] }
+    },
+    async insert({ roles, ...row }) {
+      if (roles.length > 0) {
+        throw invalidField('service_account.roles', "is for the platform's accounts; give a tenant's one a membership")
+      }
+      await rows.insert({ ...row, tenantId: unit.context.tenantId })
+    },
+    async update(id, { roles, ...changes }) {
+      if (roles !== undefined && roles.length > 0) {
+        throw invalidField('service_account.roles', "is for the platform's accounts; give a tenant's one a membership")
+      }
+      await rows.update(id, changes)
+    },
+    async remove(row, force) {
+      await removeWhatItHas(unit, row.serviceAccountId, force)
+      await rows.delete(row.serviceAccountId)
+      await retireName(unit, collection, row.slug)
+    },
+    assertStillOwned: (row) => assertOwnerRemainsWithout(unit, row.serviceAccountId),
+    assertNeverUsed: (slug) => assertNeverUsed(unit, collection, slug),
+  }
+}
+
+/** The account of the root key: without it nobody could mend anything. */
+const rootSlug = 'root'
+
+function platformAccounts(unit: PlatformUnit): AccountUnit {
+  const rows = platformServiceAccountRows(unit)
+  const refuseRoot = (row: AccountRow) => {
+    if (row.slug !== rootSlug) return
+    throw new TenureError('SYSTEM_RESOURCE', 'The root service account is built in. Revoke its keys instead.')
+  }
+  return {
+    ...unit,
+    find: (slug) => rows.find({ slug }),
+    insert: (row) => rows.insert(row),
+    async update(id, changes) {
+      const row = await rows.find({ serviceAccountId: id })
+      if (row === undefined) throw notFound()
+      if (changes.roles !== undefined || changes.state !== undefined) refuseRoot(row)
+      await rows.update(id, changes)
+    },
+    async remove(row, force) {
+      refuseRoot(row)
+      if (!force && (await hasPlatformKeys(unit, row.serviceAccountId))) {
+        throw new TenureError('RESOURCE_IN_USE', 'It has keys. Revoke them first, or set force to revoke them with it.')
+      }
+      unit.note('keys_revoked', await revokePlatformKeysOf(unit, row.serviceAccountId))
+      await rows.delete(row.serviceAccountId)
+      await retirePlatformName(unit, collection, row.slug)
+    },
+    assertStillOwned: async () => undefined,
+    assertNeverUsed: (slug) => assertNeverUsedOnPlatform(unit, collection, slug),
+  }
+}

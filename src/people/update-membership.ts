@@ -1,0 +1,82 @@
+import { create } from '@bufbuild/protobuf'
+import { invalidField, notFound } from '../base/errors.ts'
+import { checkEtag } from '../base/etag.ts'
+import { fieldsToUpdate } from '../base/update-mask.ts'
+import { Membership_WorkspaceReach } from '../gen/tenure/v1/membership_pb.ts'
+import { type UpdateMembershipRequest, UpdateMembershipResponseSchema } from '../gen/tenure/v1/membership_service_pb.ts'
+import { type Call, contextOf, mutationOf } from '../rpc/call.ts'
+import type { Unit } from '../tenancy/scope.ts'
+import { insertMembership, reachFrom, rolesToGive } from './insert-membership.ts'
+import { isStandingOwner, type MembershipRow } from './membership.ts'
+import { createNameLookup, expireTimeFrom, membershipToProto } from './membership-proto.ts'
+import type { MembershipServiceParts } from './membership-service.ts'
+import { assertOwnerRemains, membershipRows } from './membership-store.ts'
+
+const changeable = ['roles', 'workspace_reach', 'expire_time'] as const
+
+export async function updateMembership(parts: MembershipServiceParts, request: UpdateMembershipRequest, call: Call) {
+  const { membership } = request
+  if (membership === undefined || membership.name === '') throw invalidField('membership.name', 'must be set')
+  const fields = fieldsToUpdate(request.updateMask?.paths ?? [], changeable, {
+    roles: membership.roles.length > 0,
+    workspace_reach: membership.workspaceReach !== Membership_WorkspaceReach.UNSPECIFIED,
+    expire_time: membership.expireTime !== undefined,
+  })
+  const slug = membership.name.slice(membership.name.lastIndexOf('/') + 1)
+  const context = contextOf(call)
+  if (request.allowMissing) await parts.demands.demand(call, context, 'memberships.create')
+  const mutation = {
+    ...mutationOf(call, UpdateMembershipResponseSchema, { target: membership.name, validateOnly: request.validateOnly }),
+    allWorkspaces: 'owner-count' as const,
+  }
+  return parts.scopes.write(context, mutation, async (unit) => {
+    const found = await membershipRows(unit).find({ slug })
+    if (found === undefined && !request.allowMissing) throw notFound()
+    const row =
+      found === undefined
+        ? await insertMembership(parts, unit, call, membership, slug)
+        : await change(parts, unit, call, request, found, fields)
+    const answer = await membershipToProto(row, unit, createNameLookup(unit), unit.now.getTime())
+    return create(UpdateMembershipResponseSchema, { membership: answer, revision: unit.revision })
+  })
+}
+
+async function change(
+  parts: MembershipServiceParts,
+  unit: Unit,
+  call: Call,
+  { membership }: UpdateMembershipRequest,
+  found: MembershipRow,
+  fields: ReadonlySet<(typeof changeable)[number]>,
+): Promise<MembershipRow> {
+  if (membership === undefined) throw notFound()
+  checkEtag(membership.etag, found.membershipId, found.version)
+  await assertMayChange(parts, unit, call, found)
+  const reachAll = fields.has('workspace_reach') ? reachFrom(membership, unit) : found.reachAll
+  if (fields.has('roles') && membership.roles.length === 0) {
+    throw invalidField('membership.roles', 'must have at least one role; delete the membership to take all away')
+  }
+  // A wider reach gives what the roles grant in every workspace, so it is checked like roles newly given.
+  if (reachAll && !found.reachAll) await assertMayChange(parts, unit, call, { ...found, reachAll })
+  const roles = fields.has('roles') ? await rolesToGive(parts, unit, call, membership.roles, reachAll) : found.roles
+  const expireTime = fields.has('expire_time') ? expireTimeFrom(membership, unit.now.getTime()) : found.expireTime
+  const written = { roles, reachAll, expireTime, version: found.version + 1, updateTime: unit.now }
+  await membershipRows(unit).update(found.membershipId, written)
+  const row = { ...found, ...written }
+  unit.note('fields', [...fields].sort())
+  if (fields.has('roles')) unit.note('roles', membership.roles)
+  if (isStandingOwner(found) && !isStandingOwner(row)) await assertOwnerRemains(unit)
+  return row
+}
+
+/** Who holds less than a membership gives may not touch it either: else an administrator could unseat an owner. */
+export async function assertMayChange(
+  { grants }: Pick<MembershipServiceParts, 'grants'>,
+  unit: Unit,
+  call: Call,
+  row: Pick<MembershipRow, 'roles' | 'reachAll'>,
+): Promise<void> {
+  const roles = await grants.rolesStored(unit, row.roles)
+  const given = new Set(roles.flatMap(({ permissions }) => permissions))
+  await grants.assertHolds(call, unit.context, given, { everyWorkspace: row.reachAll })
+}

@@ -1,0 +1,65 @@
+import type { Actor, TenantContext } from '../../tenancy/tenant-context.ts'
+import type { Caller } from '../call.ts'
+import type { CallState } from '../call-state.ts'
+import type { MethodPolicy } from '../method-policy.ts'
+import type { Demand, Gate } from '../ports.ts'
+import { workspaceMismatch } from './resolve-tenant.ts'
+import type { Step, StepFactory } from './step.ts'
+
+/** Asks the gate about the caller, and keeps the context it answers: what was authorized is what is acted on. */
+export const authorizeStep: StepFactory = (parts, { policy }) => {
+  const { scopes, tenantFrom, permission } = policy
+  if (scopes.has('PUBLIC')) return undefined
+  if (tenantFrom.kind === 'none') return scopes.has('PLATFORM') ? onPlatform(parts.gate, permission) : undefined
+  return atPlace(parts.gate, policy)
+}
+
+function onPlatform(gate: Gate, permission: string): Step {
+  return (state) => {
+    gate.admitPlatform(callerOf(state), permission)
+    state.admitted = true
+  }
+}
+
+function atPlace(gate: Gate, policy: MethodPolicy): Step {
+  const { permission, scopes } = policy
+  const demand: Demand = { permission, workspaceItself: false, write: policy.limitClass === 'WRITE' }
+  // Only a method that manages workspaces may be granted at the tenant for a name that is the workspace's own.
+  const ofWorkspaceItself = { ...demand, workspaceItself: permission.startsWith('workspaces.') }
+  const platformOnly = !scopes.has('TENANT') && !scopes.has('WORKSPACE') && !scopes.has('CALLER')
+  return (state) => {
+    const caller = callerOf(state)
+    const { place } = state
+    if (place === undefined) return undefined
+    // First, so that a tenant credential is told the same whatever name it sends.
+    if (platformOnly || place.tenant === '') gate.admitPlatform(caller, permission)
+    if (place.tenant === '') {
+      state.admitted = true
+      return undefined
+    }
+    const context = gate.admit(caller, place, state.namesWorkspace ? ofWorkspaceItself : demand, actorOf(state, caller))
+    if (context instanceof Promise) return context.then((found) => admitted(state, found))
+    admitted(state, context)
+    return undefined
+  }
+}
+
+function admitted(state: CallState, context: TenantContext): void {
+  state.context = context
+  state.admitted = true
+  if (state.workspaceUidToMatch !== '' && state.workspaceUidToMatch !== context.workspaceId) throw workspaceMismatch()
+}
+
+export function actorOf(state: CallState, caller: Caller): Actor {
+  return {
+    principal: caller.principal,
+    credential: caller.credential,
+    requestId: state.requestId,
+    clientIp: state.clientIp,
+  }
+}
+
+function callerOf(state: CallState): Caller {
+  if (state.caller === undefined) throw new Error('authorize comes after authenticate')
+  return state.caller
+}

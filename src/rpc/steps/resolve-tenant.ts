@@ -1,0 +1,78 @@
+import type { DescField, Message } from '@bufbuild/protobuf'
+import { invalidField, TenureError } from '../../base/errors.ts'
+import { isUuid, platformTenantId } from '../../base/ids.ts'
+import { type Place, parseName, platformPlace, type ResourceName } from '../../base/resource-name.ts'
+import type { CallState } from '../call-state.ts'
+import type { MethodPolicy } from '../method-policy.ts'
+import type { Step, StepFactory } from './step.ts'
+
+/** Finds where a call acts, the same way in every method: from the one field the policy names, or from the credential. */
+export const resolveTenantStep: StepFactory = (_parts, { policy }) => {
+  const { tenantFrom } = policy
+  if (tenantFrom.kind === 'none') return undefined
+  if (tenantFrom.kind === 'credential') return placeOfCredential
+  return placeOfField(policy, tenantFrom.path, tenantFrom.fields)
+}
+
+const placeOfCredential: Step = (state) => {
+  const { caller } = state
+  if (caller === undefined || caller.tenantId === platformTenantId) return
+  state.place = { tenant: caller.tenantSlug, workspace: caller.workspaceSlug }
+  if (caller.workspaceSlug !== '') matchWorkspaceHeader(state, caller.workspaceSlug)
+}
+
+function placeOfField(policy: MethodPolicy, path: string, fields: readonly DescField[]): Step {
+  const localNames = fields.map((field) => field.localName)
+  return (state) => {
+    const text = readString(state.request, localNames)
+    const name = parseName(text)
+    if (name === undefined) throw invalidField(path, 'must be a resource name')
+    state.target = text
+    state.place = placeToAdmit(policy, path, name)
+    state.namesWorkspace = name.collection === 'workspaces'
+    matchWorkspaceHeader(state, name.workspace)
+  }
+}
+
+/** The place a name is admitted at, or a refusal when the method does not act at such places. */
+function placeToAdmit(policy: MethodPolicy, path: string, name: ResourceName): Place {
+  const { scopes } = policy
+  if (name.tenant === '') {
+    if (scopes.has('PLATFORM')) return platformPlace
+    throw invalidField(path, 'must name a tenant')
+  }
+  const platformOnly = !scopes.has('TENANT') && !scopes.has('WORKSPACE')
+  if (name.workspace === '') {
+    if (scopes.has('TENANT') || platformOnly) return name
+    throw invalidField(path, 'must name a workspace')
+  }
+  if (scopes.has('WORKSPACE')) return name
+  // A workspace that is not there to act in (a deleted one) is a thing of its tenant.
+  if (name.collection === 'workspaces') return { tenant: name.tenant, workspace: '' }
+  throw invalidField(path, 'must not name a workspace')
+}
+
+/**
+ * `x-workspace-id` that disagrees with the name is refused without a look-up, so that neither a confused client acts in
+ * the wrong workspace nor a prober learns what exists. A uid is compared once the place is admitted.
+ */
+function matchWorkspaceHeader(state: CallState, workspaceSlug: string): void {
+  const header = state.incoming.workspaceHeader
+  if (header === undefined || header === workspaceSlug) return
+  if (workspaceSlug === '' || !isUuid(header)) throw workspaceMismatch()
+  state.workspaceUidToMatch = header
+}
+
+export function workspaceMismatch(): TenureError {
+  const message = 'The header x-workspace-id names another workspace than the request. Send one of them, or the same.'
+  return new TenureError('WORKSPACE_MISMATCH', message)
+}
+
+function readString(message: Message | undefined, localNames: readonly string[]): string {
+  let value: unknown = message
+  for (const localName of localNames) {
+    if (value === undefined) return ''
+    value = (value as Readonly<Record<string, unknown>>)[localName]
+  }
+  return typeof value === 'string' ? value : ''
+}

@@ -1,0 +1,29 @@
+import { type Path, pathToString } from '@bufbuild/protobuf/reflect'
+import { type FieldViolation, TenureError } from '../../base/errors.ts'
+import type { StepFactory } from './step.ts'
+
+const maxViolations = 50
+
+/** Checks the rules that the proto states beside each field. */
+export const validateStep: StepFactory = (parts, { policy }) => {
+  const { validator } = parts
+  const { input } = policy.method
+  return (state) => {
+    if (state.request === undefined) throw new Error('validate comes after decode')
+    const result = validator.validate(input, state.request)
+    if (result.kind === 'valid') return
+    if (result.kind === 'error') throw result.error
+    throw invalidFields(result.violations.slice(0, maxViolations).map(violationOf))
+  }
+}
+
+function violationOf(violation: { field: Path; message: string }): FieldViolation {
+  return { field: pathToString(violation.field), description: violation.message }
+}
+
+function invalidFields(fieldViolations: readonly FieldViolation[]): TenureError {
+  const first = fieldViolations[0]
+  const more = fieldViolations.length > 1 ? ` (and ${fieldViolations.length - 1} more)` : ''
+  const message = first === undefined ? 'a field breaks its rule' : `${first.field}: ${first.description}${more}`
+  return new TenureError('INVALID_FIELD', message, { fieldViolations })
+}

@@ -1,0 +1,73 @@
+import type { EntitySchema, ObjectLiteral } from 'typeorm'
+import type { Ids, TenantId } from '../base/ids.ts'
+import { nilUuid } from '../base/ids.ts'
+import type { Database } from '../storage/database.ts'
+import { authorityChain, chainStart } from './audit-chain.ts'
+import { advanceHead, appendJournal, cellLedger, lockHead } from './ledger.ts'
+import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
+import { createRows } from './rows.ts'
+import type { Actor } from './tenant-context.ts'
+
+/** A row a tenant begins with. */
+export interface FirstRow<Row extends ObjectLiteral = ObjectLiteral> {
+  readonly table: EntitySchema<Row>
+  readonly row: Row
+}
+
+export interface NewTenant {
+  readonly tenantId: TenantId
+  readonly target: string
+  readonly actor: Actor
+  readonly time: Date
+  /** The row of the head, without what the kernel keeps there. */
+  readonly head: FirstRow
+  readonly firstRows: readonly FirstRow[]
+}
+
+/** Every tenant begins here, with its head, its first rows and its first audit event in one transaction. */
+export const firstRevision = 1
+
+/**
+ * Makes a tenant in its cell. Rolls forward only: a tenant that is there already is left as it is, so that a creation that
+ * was interrupted can simply be run again.
+ */
+export async function provisionTenant(
+  cell: Database,
+  capability: PlatformCapability<'tenant-provisioning'>,
+  ids: Ids,
+  tenant: NewTenant,
+): Promise<void> {
+  await cell.write(platformBindingOf(capability), async (manager) => {
+    const found = await lockHead(manager, cellLedger, tenant.tenantId, cell.rowLock.forUpdate)
+    if (found !== undefined) return { value: undefined, keep: false }
+    const kernelPart = { tenantId: tenant.tenantId, revision: 0, sequence: 0, chainHash: chainStart }
+    for (const { table, row } of [
+      { table: tenant.head.table, row: { ...tenant.head.row, ...kernelPart } },
+      ...tenant.firstRows,
+    ]) {
+      await createRows(manager, table, { place: {}, idProperty: 'tenantId', touched: () => undefined }).insert(row)
+    }
+    const head = await lockHead(manager, cellLedger, tenant.tenantId, '')
+    if (head === undefined) throw new Error('the head just written is not there')
+    const end = await appendJournal(manager, cellLedger, tenant.tenantId, head, {
+      chain: authorityChain,
+      eventId: ids.next(),
+      eventTime: tenant.time,
+      workspaceId: nilUuid,
+      event: 'tenants.create',
+      target: tenant.target,
+      actor: tenant.actor,
+      denied: false,
+      reason: '',
+      details: {},
+      revision: firstRevision,
+      changes: [],
+      attemptId: ids.next(),
+      idempotencyKey: null,
+      requestHash: null,
+      answer: null,
+    })
+    await advanceHead(manager, cellLedger, head, end, firstRevision)
+    return { value: undefined, keep: true }
+  })
+}

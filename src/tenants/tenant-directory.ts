@@ -1,0 +1,93 @@
+import { notFound } from '../base/errors.ts'
+import type { Ids, TenantId } from '../base/ids.ts'
+import { firstOwnerRows } from '../people/first-owner-store.ts'
+import type { Database } from '../storage/database.ts'
+import type { Directory } from '../tenancy/directory.ts'
+import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
+import { type FirstRow, provisionTenant } from '../tenancy/provisioning.ts'
+import type { TenantFields, TenantHeadRow, TenantPlacementRow } from './tenant.ts'
+import { TenantHeadTable, TenantPlacementTable } from './tenant-table.ts'
+
+/** The directory's side of a tenant: where it lives, and the projection that lists read. */
+export interface TenantDirectory {
+  /** Undefined when no tenant has that slug. */
+  findBySlug(slug: string): Promise<TenantPlacementRow | undefined>
+  /** Finishes a creation: makes the tenant in its cell, then marks it ACTIVE. Safe to run any number of times. */
+  complete(tenantId: string): Promise<TenantPlacementRow>
+  /** Mirrors the head's fields after a write to it. An older head never overwrites a newer projection. */
+  project(head: TenantFields): Promise<void>
+  /** At start: finishes every interrupted creation. Answers how many there were. */
+  completeInterrupted(): Promise<number>
+}
+
+export interface TenantDirectoryOptions {
+  readonly directory: Directory
+  readonly cell: Database
+  readonly capabilities: PlatformCapabilities
+  readonly ids: Ids
+}
+
+/** Interrupted creations are rare; a start looks at this many at a time. */
+const interruptedBatch = 100
+
+export function createTenantDirectory(options: TenantDirectoryOptions): TenantDirectory {
+  const { directory, capabilities } = options
+  const capability = capabilities['tenant-directory']
+  const complete = async (tenantId: string): Promise<TenantPlacementRow> => {
+    const found = await directory.read(capability, (scope) => scope.rows(TenantPlacementTable).find({ tenantId }))
+    if (found === undefined) throw notFound()
+    if (found.provisioning === null) return found
+    await provision(options, found)
+    const done = { state: 'ACTIVE', provisioning: null } as const
+    await directory.writeUnlogged(capability, (scope) => scope.rows(TenantPlacementTable).update(tenantId, done))
+    return { ...found, ...done }
+  }
+  return {
+    findBySlug: (slug) => directory.read(capability, (scope) => scope.rows(TenantPlacementTable).find({ slug })),
+    complete,
+    project: (head) =>
+      directory.writeUnlogged(capability, async (scope) => {
+        const rows = scope.rows(TenantPlacementTable)
+        const known = await rows.find({ tenantId: head.tenantId })
+        if (known !== undefined && known.version < head.version) await rows.update(head.tenantId, fieldsOf(head))
+      }),
+    async completeInterrupted() {
+      const interrupted = await directory.read(capability, (scope) =>
+        scope.rows(TenantPlacementTable).list({ state: 'PROVISIONING' }, interruptedBatch),
+      )
+      for (const { tenantId } of interrupted) await complete(tenantId)
+      return interrupted.length
+    },
+  }
+}
+
+async function provision(options: TenantDirectoryOptions, placement: TenantPlacementRow): Promise<void> {
+  const { provisioning } = placement
+  if (provisioning === null) return
+  const head: Partial<TenantHeadRow> = {
+    ...fieldsOf(placement),
+    state: 'ACTIVE',
+    timelineId: provisioning.timelineId,
+    placementEpoch: placement.placementEpoch,
+  }
+  await provisionTenant(options.cell, options.capabilities['tenant-provisioning'], options.ids, {
+    tenantId: placement.tenantId as TenantId,
+    target: `tenants/${placement.slug}`,
+    actor: provisioning.actor,
+    time: placement.createTime,
+    head: { table: TenantHeadTable as FirstRow['table'], row: head },
+    firstRows:
+      provisioning.initialOwner === null
+        ? []
+        : firstOwnerRows(options.ids, placement.tenantId, placement.createTime, provisioning.initialOwner),
+  })
+}
+
+function fieldsOf(row: TenantFields): TenantFields {
+  const { tenantId, slug, displayName, state, suspensionMode, suspensionReason, suspensionTime, plan, tier } = row
+  const { region, isolation, cellId, labels, version, createTime, updateTime, deleteTime, purgeTime } = row
+  return {
+    ...{ tenantId, slug, displayName, state, suspensionMode, suspensionReason, suspensionTime, plan, tier },
+    ...{ region, isolation, cellId, labels, version, createTime, updateTime, deleteTime, purgeTime },
+  }
+}

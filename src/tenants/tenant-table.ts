@@ -1,0 +1,48 @@
+import { EntitySchema } from 'typeorm'
+import { asciiColumn, bytesColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
+import type { TenantHeadRow, TenantPlacementRow } from './tenant.ts'
+
+function fieldColumns() {
+  return {
+    tenantId: asciiColumn('tenantId', 36, { primary: true }),
+    slug: asciiColumn('slug', 63),
+    displayName: textColumn('displayName', 200),
+    state: asciiColumn('state', 20),
+    suspensionMode: asciiColumn('suspensionMode', 20),
+    suspensionReason: textColumn('suspensionReason', 500),
+    suspensionTime: timeColumn('suspensionTime', { nullable: true }),
+    plan: asciiColumn('plan', 63),
+    tier: asciiColumn('tier', 63),
+    region: asciiColumn('region', 63),
+    isolation: asciiColumn('isolation', 20),
+    cellId: asciiColumn('cellId', 63),
+    labels: jsonColumn('labels'),
+    version: integerColumn('version'),
+    createTime: timeColumn('createTime'),
+    updateTime: timeColumn('updateTime'),
+    deleteTime: timeColumn('deleteTime', { nullable: true }),
+    purgeTime: timeColumn('purgeTime', { nullable: true }),
+    placementEpoch: integerColumn('placementEpoch'),
+  }
+}
+
+export const TenantHeadTable = new EntitySchema<TenantHeadRow>({
+  name: 'tenant_heads',
+  columns: {
+    ...fieldColumns(),
+    timelineId: asciiColumn('timelineId', 36),
+    revision: integerColumn('revision'),
+    sequence: integerColumn('sequence'),
+    chainHash: bytesColumn('chainHash'),
+  },
+})
+
+export const TenantPlacementTable = new EntitySchema<TenantPlacementRow>({
+  name: 'tenant_placements',
+  columns: { ...fieldColumns(), provisioning: jsonColumn('provisioning', { nullable: true }) },
+  indices: [
+    { name: 'tenant_placements_slug', columns: ['slug'], unique: true },
+    { name: 'tenant_placements_state', columns: ['state', 'slug'] },
+    { name: 'tenant_placements_created', columns: ['createTime', 'slug'] },
+  ],
+})

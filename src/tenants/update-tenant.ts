@@ -1,0 +1,54 @@
+import { create, type MessageShape } from '@bufbuild/protobuf'
+import { notFound } from '../base/errors.ts'
+import { checkEtag } from '../base/etag.ts'
+import { platformTenantId } from '../base/ids.ts'
+import { fieldsToUpdate } from '../base/update-mask.ts'
+import { type UpdateTenantRequest, UpdateTenantResponseSchema } from '../gen/tenure/v1/tenant_service_pb.ts'
+import { type Call, callerOf, contextOf, mutationOf } from '../rpc/call.ts'
+import { applyChange } from './change-tenant.ts'
+import { defaultPlan, defaultTier, type TenantHeadRow } from './tenant.ts'
+import { tenantToProto } from './tenant-proto.ts'
+import type { TenantServiceParts } from './tenant-service.ts'
+import { TenantHeadTable } from './tenant-table.ts'
+
+const ofTenants = ['display_name', 'labels'] as const
+/** What a tenant pays for and how it is served is not its own to change. */
+const ofPlatform = [...ofTenants, 'plan', 'tier'] as const
+
+export async function updateTenant(
+  parts: TenantServiceParts,
+  request: UpdateTenantRequest,
+  call: Call,
+): Promise<MessageShape<typeof UpdateTenantResponseSchema>> {
+  const tenant = request.tenant
+  if (tenant === undefined) throw notFound()
+  const platform = callerOf(call).tenantId === platformTenantId
+  const fields = changedFields(request, platform)
+  const mutation = mutationOf(call, UpdateTenantResponseSchema, { target: tenant.name, validateOnly: request.validateOnly })
+  let changed: TenantHeadRow | undefined
+  const answer = await parts.scopes.write(contextOf(call), mutation, async (unit) => {
+    const found = await unit.rows(TenantHeadTable).find({})
+    if (found === undefined) throw notFound()
+    checkEtag(tenant.etag, found.tenantId, found.version)
+    unit.note('fields', [...fields].sort())
+    changed = await applyChange(unit, found, {
+      ...(fields.has('display_name') ? { displayName: tenant.displayName } : {}),
+      ...(fields.has('labels') ? { labels: tenant.labels } : {}),
+      ...(fields.has('plan') ? { plan: tenant.plan || defaultPlan } : {}),
+      ...(fields.has('tier') ? { tier: tenant.tier || defaultTier } : {}),
+    })
+    return create(UpdateTenantResponseSchema, { tenant: tenantToProto(changed), revision: unit.revision })
+  })
+  if (changed !== undefined && !request.validateOnly) await parts.tenants.project(changed)
+  return answer
+}
+
+function changedFields(request: UpdateTenantRequest, platform: boolean): ReadonlySet<string> {
+  const { tenant } = request
+  return fieldsToUpdate(request.updateMask?.paths ?? [], platform ? ofPlatform : ofTenants, {
+    display_name: tenant?.displayName !== '',
+    labels: Object.keys(tenant?.labels ?? {}).length > 0,
+    plan: tenant?.plan !== '',
+    tier: tenant?.tier !== '',
+  })
+}

@@ -1,0 +1,253 @@
+import { type ClientHttp2Session, connect } from 'node:http2'
+import { createRegistry, type DescMethod, fromBinary, type Message, toBinary, toJson, toJsonString } from '@bufbuild/protobuf'
+import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt'
+import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { canonicalCode } from '../../src/base/errors.ts'
+import { type ErrorInfo, ErrorInfoSchema, file_google_rpc_error_details } from '../../src/gen/google/rpc/error_details_pb.ts'
+import { StatusSchema } from '../../src/gen/google/rpc/status_pb.ts'
+
+/** Where the two listeners of one server are. */
+export interface Endpoint {
+  readonly host: string
+  readonly grpcPort: number
+  readonly httpPort: number
+}
+
+/** A message goes over every protocol; raw bytes over the binary ones, raw JSON over the one that speaks it. */
+export type PlayedRequest = { readonly message: Message } | { readonly bytes: Uint8Array } | { readonly json: string | Uint8Array }
+
+/** What a caller can tell of an answer, in one shape for every protocol. */
+export interface Played {
+  readonly transport: Transport
+  /** `OK` or a canonical code. */
+  readonly code: string
+  readonly message: unknown
+  readonly errorMessage: string
+  readonly reason: string
+  readonly metadata: Readonly<Record<string, string>>
+  /** Every other detail, as JSON, in order. */
+  readonly details: readonly unknown[]
+  readonly hasRequestId: boolean
+  readonly requestId: string
+  readonly revision: string
+}
+
+export type Transport = 'grpc-js' | 'grpc over connect-node' | 'connect proto' | 'connect json' | 'grpc-web'
+export const transports: readonly Transport[] = ['grpc-js', 'grpc over connect-node', 'connect proto', 'connect json', 'grpc-web']
+
+type Headers = Readonly<Record<string, string>>
+
+/** Plays one call over every protocol that can carry it, one after the other. */
+export async function playEverywhere(
+  endpoint: Endpoint,
+  method: DescMethod,
+  request: PlayedRequest,
+  headers: Headers = {},
+): Promise<readonly Played[]> {
+  const played: Played[] = []
+  for (const transport of transports) {
+    if (!carries(transport, request)) continue
+    played.push(await playOne(endpoint, transport, method, request, headers))
+  }
+  return played
+}
+
+export function playOne(
+  endpoint: Endpoint,
+  transport: Transport,
+  method: DescMethod,
+  request: PlayedRequest,
+  headers: Headers = {},
+): Promise<Played> {
+  const { host, grpcPort, httpPort } = endpoint
+  if (transport === 'grpc-js') return playGrpc(transport, `${host}:${grpcPort}`, method, bytesOf(method, request), headers)
+  if (transport === 'grpc over connect-node') return playGrpc(transport, `${host}:${httpPort}`, method, bytesOf(method, request), headers)
+  const url = `http://${host}:${httpPort}`
+  if (transport === 'connect proto') return playConnectProto(url, method, bytesOf(method, request), headers)
+  if (transport === 'connect json') return playConnectJson(url, method, jsonOf(method, request), headers)
+  return playGrpcWeb(url, method, bytesOf(method, request), headers)
+}
+
+/** What must be the same on every transport: all but its name. */
+export function comparable(played: Played): Omit<Played, 'transport'> {
+  const { transport: _, ...rest } = played
+  return rest
+}
+
+function carries(transport: Transport, request: PlayedRequest): boolean {
+  if ('message' in request) return true
+  return 'json' in request ? transport === 'connect json' : transport !== 'connect json'
+}
+
+function bytesOf(method: DescMethod, request: PlayedRequest): Uint8Array {
+  if ('message' in request) return toBinary(method.input, request.message)
+  if ('bytes' in request) return request.bytes
+  throw new Error('a JSON text has no bytes')
+}
+
+function jsonOf(method: DescMethod, request: PlayedRequest): string | Uint8Array {
+  if ('message' in request) return toJsonString(method.input, request.message)
+  if ('json' in request) return request.json
+  throw new Error('bytes have no JSON text')
+}
+
+function pathOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`
+}
+
+function playGrpc(transport: Transport, address: string, method: DescMethod, bytes: Uint8Array, headers: Headers): Promise<Played> {
+  const client = new Client(address, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 })
+  const metadata = new Metadata()
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
+  const same = (buffer: Buffer) => buffer
+  const deadline = Date.now() + 20_000
+  return new Promise((resolve) => {
+    let head = new Metadata()
+    const call = client.makeUnaryRequest(
+      pathOf(method),
+      same,
+      same,
+      Buffer.from(bytes),
+      metadata,
+      { deadline },
+      (error: ServiceError | null, answer?: Buffer) => {
+        client.close()
+        const get = (name: string) => String(error?.metadata.get(name)[0] ?? head.get(name)[0] ?? '')
+        if (error === null) resolve(succeeded(transport, toJson(method.output, fromBinary(method.output, answer ?? Buffer.alloc(0))), get))
+        else resolve(failed(transport, error.code, error.details, error.metadata.get('grpc-status-details-bin')[0] as Buffer | undefined, get))
+      },
+    )
+    call.on('metadata', (received) => {
+      head = received
+    })
+  })
+}
+
+async function playConnectJson(url: string, method: DescMethod, body: string | Uint8Array, headers: Headers): Promise<Played> {
+  const sent = { ...headers, 'content-type': 'application/json' }
+  const response = await fetch(url + pathOf(method), { method: 'POST', headers: sent, body: typeof body === 'string' ? body : new Uint8Array(body) })
+  const get = (name: string) => response.headers.get(name) ?? ''
+  const text = await response.text()
+  if (response.status === 200) return succeeded('connect json', JSON.parse(text), get)
+  return failedConnect('connect json', response.status, text, get)
+}
+
+async function playConnectProto(url: string, method: DescMethod, bytes: Uint8Array, headers: Headers): Promise<Played> {
+  const session = connect(url)
+  try {
+    const sent = { ...headers, 'content-type': 'application/proto' }
+    const { status, head, body } = await requestH2(session, pathOf(method), sent, bytes)
+    const get = (name: string) => String(head[name] ?? '')
+    if (status === 200) return succeeded('connect proto', toJson(method.output, fromBinary(method.output, body)), get)
+    return failedConnect('connect proto', status, body.toString('utf8'), get)
+  } finally {
+    session.close()
+  }
+}
+
+function requestH2(session: ClientHttp2Session, path: string, headers: Headers, bytes: Uint8Array) {
+  return new Promise<{ status: number; head: Record<string, unknown>; body: Buffer }>((resolve, reject) => {
+    const stream = session.request({ ...headers, ':method': 'POST', ':path': path })
+    const chunks: Buffer[] = []
+    let head: Record<string, unknown> = {}
+    stream.on('response', (received) => {
+      head = received
+    })
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+    stream.on('end', () => resolve({ status: Number(head[':status']), head, body: Buffer.concat(chunks) }))
+    stream.on('error', reject)
+    session.on('error', reject)
+    stream.end(bytes)
+  })
+}
+
+async function playGrpcWeb(url: string, method: DescMethod, bytes: Uint8Array, headers: Headers): Promise<Played> {
+  const frame = Buffer.alloc(5 + bytes.length)
+  frame.writeUInt32BE(bytes.length, 1)
+  frame.set(bytes, 5)
+  const sent = { ...headers, 'content-type': 'application/grpc-web+proto' }
+  const response = await fetch(url + pathOf(method), { method: 'POST', headers: sent, body: frame })
+  const body = Buffer.from(await response.arrayBuffer())
+  let message = Buffer.alloc(0)
+  const trailers = new Map<string, string>()
+  for (let at = 0; at + 5 <= body.length; ) {
+    const length = body.readUInt32BE(at + 1)
+    const payload = body.subarray(at + 5, at + 5 + length)
+    if ((body.readUInt8(at) & 0x80) === 0) message = payload
+    else for (const line of payload.toString('latin1').split('\r\n')) trailers.set(line.split(':', 1)[0] ?? '', line.slice(line.indexOf(':') + 1).trim())
+    at += 5 + length
+  }
+  const get = (name: string) => response.headers.get(name) ?? trailers.get(name) ?? ''
+  if (response.status !== 200) return failed('grpc-web', codeOfHttpStatus(response.status), '', undefined, get)
+  const code = Number(get('grpc-status') || '0')
+  if (code === 0) return succeeded('grpc-web', toJson(method.output, fromBinary(method.output, message)), get)
+  const details = get('grpc-status-details-bin')
+  const errorMessage = decodeURIComponent(get('grpc-message'))
+  return failed('grpc-web', code, errorMessage, details === '' ? undefined : Buffer.from(details, 'base64'), get)
+}
+
+type Get = (name: string) => string
+
+function succeeded(transport: Transport, message: unknown, get: Get): Played {
+  return { transport, code: 'OK', message, errorMessage: '', reason: '', metadata: {}, details: [], ...carried(get) }
+}
+
+function carried(get: Get) {
+  const requestId = get('tenure-request-id')
+  return { hasRequestId: requestId !== '', requestId, revision: get('tenure-revision') }
+}
+
+function failed(transport: Transport, code: number, errorMessage: string, statusBytes: Buffer | undefined, get: Get): Played {
+  if (statusBytes === undefined) return failure(transport, codeName(code), errorMessage, [], get)
+  // grpc-js leaves some percent-encoded characters of `grpc-message` as they are; the status carries the text itself.
+  const status = fromBinary(StatusSchema, statusBytes)
+  return failure(transport, codeName(code), status.message, status.details, get)
+}
+
+interface ConnectErrorJson {
+  readonly code?: string
+  readonly message?: string
+  readonly details?: readonly { readonly type: string; readonly value: string }[]
+}
+
+function failedConnect(transport: Transport, status: number, text: string, get: Get): Played {
+  if (text === '') return failed(transport, codeOfHttpStatus(status), '', undefined, get)
+  const error = JSON.parse(text) as ConnectErrorJson
+  const details = (error.details ?? []).map((detail) => anyOf(detail.type, Buffer.from(detail.value, 'base64')))
+  if (error.code === undefined) return failed(transport, codeOfHttpStatus(status), '', undefined, get)
+  const code = error.code.toUpperCase().replace('CANCELED', 'CANCELLED')
+  return failure(transport, code, error.message ?? '', details, get)
+}
+
+function anyOf(type: string, value: Uint8Array): Any {
+  return { $typeName: 'google.protobuf.Any', typeUrl: `type.googleapis.com/${type}`, value } as Any
+}
+
+const registry = createRegistry(file_google_rpc_error_details)
+
+function failure(transport: Transport, code: string, errorMessage: string, details: readonly Any[], get: Get): Played {
+  let info: ErrorInfo | undefined
+  const others: unknown[] = []
+  for (const detail of details) {
+    const message = anyUnpack(detail, registry)
+    if (message?.$typeName === ErrorInfoSchema.typeName) info = message as ErrorInfo
+    else others.push(message === undefined ? detail.typeUrl : jsonOfDetail(message))
+  }
+  const described = { reason: info?.reason ?? '', metadata: { ...info?.metadata }, details: others }
+  return { transport, code, message: undefined, errorMessage, ...described, ...carried(get) }
+}
+
+function jsonOfDetail(message: Message): unknown {
+  const desc = registry.getMessage(message.$typeName)
+  return desc === undefined ? message.$typeName : { type: message.$typeName, value: toJson(desc, message) }
+}
+
+function codeName(code: number): string {
+  const known = Object.entries(canonicalCode).find(([, number]) => number === code)?.[0]
+  return known ?? (code === 12 ? 'UNIMPLEMENTED' : String(code))
+}
+
+/** What a client makes of an answer that is none of the protocol's. */
+function codeOfHttpStatus(status: number): number {
+  return status === 404 || status === 415 ? 12 : 2
+}
