@@ -5,8 +5,10 @@ import { type Call, callerOf } from '../rpc/call.ts'
 import type { ReadScope } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { PermissionCatalogue } from './engine/catalogue.ts'
-import { decide } from './engine/decision.ts'
-import type { Engine } from './engine/engine.ts'
+import type { Bitset } from './engine/bitset.ts'
+import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
+import type { Engines } from './engines.ts'
+import { everyWorkspace, type PowerPlace, powerOfCaller, powerOfPrincipal } from './power.ts'
 import { platformAdminTemplate, templateNames, templatePermissions } from './engine/role-templates.ts'
 import type { RoleLevel } from './role.ts'
 import { roleRows } from './role-store.ts'
@@ -34,6 +36,16 @@ export interface Grants {
     permissions: Iterable<string>,
     options?: { readonly everyWorkspace?: boolean },
   ): Promise<void>
+  /**
+   * Throws GRANT_EXCEEDS_CALLER unless the caller holds, at every place where a key made at the context's place would
+   * act, what its owner holds there now (narrowed to `narrowing` unless that is empty).
+   */
+  assertMayActFor(
+    call: Call,
+    context: TenantContext | undefined,
+    owner: { readonly id: string },
+    narrowing: readonly string[],
+  ): Promise<void>
   /** What a template grants, the platform's own included. Throws INVALID_FIELD for a name that is none. */
   templatePermissionsOf(name: string): readonly string[]
   /** Throws UNKNOWN_PERMISSION for one that is not in the catalogue. */
@@ -41,7 +53,7 @@ export interface Grants {
 }
 
 export interface GrantsParts {
-  readonly engine: Engine
+  readonly engines: Engines
   readonly catalogue: PermissionCatalogue
   readonly clock: Clock
 }
@@ -66,6 +78,7 @@ export function createGrants(parts: GrantsParts): Grants {
     },
     assertHolds: (call, context, permissions, options) =>
       assertHolds(parts, call, context, permissions, options?.everyWorkspace ?? false),
+    assertMayActFor: (call, context, owner, narrowing) => assertMayActFor(parts, call, context, owner, narrowing),
     templatePermissionsOf(name) {
       if (isTemplate(name)) return templatePermissions(parts.catalogue, name)
       throw invalidField('roles', `${JSON.stringify(name)} is none of ${templateNames.join(', ')}`)
@@ -106,26 +119,56 @@ async function roleNamed(parts: GrantsParts, scope: ReadScope, name: string, lev
 }
 
 async function assertHolds(
-  { engine, clock, catalogue }: GrantsParts,
+  { engines, clock, catalogue }: GrantsParts,
   call: Call,
   context: TenantContext | undefined,
   permissions: Iterable<string>,
-  everyWorkspace: boolean,
+  inEveryWorkspace: boolean,
 ): Promise<void> {
   const caller = callerOf(call)
-  const snapshot = await engine.snapshotById(caller.tenantId)
-  const subject = { kind: 'api_key', apiKeyId: caller.credentialId } as const
   const platform = caller.tenantId === platformTenantId
-  const workspace = platform ? '' : (context?.workspaceSlug ?? '')
-  const everywhere = everyWorkspace && !platform ? snapshot?.reachingEverywhere(caller.principalId, clock.nowMs()) : undefined
-  for (const permission of permissions) {
-    // What the catalogue does not have grants nothing to anybody, so there is nothing to hold.
-    const index = catalogue.indexOf(permission)
-    if (index === undefined) continue
-    const decision = snapshot === undefined ? undefined : decide(snapshot, { subject, workspace, permission }, clock.nowMs())
-    const held = decision?.allow === true && (!everyWorkspace || platform || everywhere?.has(index) === true)
-    if (!held) throw exceedsCaller(permission)
+  const snapshot = await engines.of(caller.tenantId)
+  if (snapshot === undefined) throw notFound()
+  const nowMs = clock.nowMs()
+  const workspace = platform || !context?.workspaceSlug ? undefined : snapshot.workspaceBySlug(context.workspaceSlug)
+  let held = powerOfCaller(snapshot, caller, workspace, nowMs)
+  if (inEveryWorkspace && !platform) held = held.intersect(powerOfCaller(snapshot, caller, everyWorkspace, nowMs))
+  // What the catalogue does not have grants nothing to anybody, so there is nothing to hold.
+  assertContains(catalogue, held, catalogue.bitsOf(permissions))
+}
+
+/** At every place where the key will act: whoever makes it must hold there what its owner holds. */
+async function assertMayActFor(
+  { engines, clock, catalogue }: GrantsParts,
+  call: Call,
+  context: TenantContext | undefined,
+  owner: { readonly id: string },
+  narrowing: readonly string[],
+): Promise<void> {
+  const caller = callerOf(call)
+  const snapshot = await engines.of(context?.tenantId ?? platformTenantId)
+  const callers = await engines.of(caller.tenantId)
+  const principal = snapshot?.principalById(owner.id)
+  if (snapshot === undefined || callers === undefined || principal === undefined) throw notFound()
+  const nowMs = clock.nowMs()
+  const platform = caller.tenantId === platformTenantId
+  const bits = narrowing.length === 0 ? undefined : catalogue.bitsOf(narrowing)
+  for (const place of placesOfKey(snapshot, context)) {
+    const given = powerOfPrincipal(snapshot, principal, place, nowMs)
+    const held = powerOfCaller(callers, caller, platform ? undefined : place, nowMs)
+    assertContains(catalogue, held, bits === undefined ? given : given.intersect(bits))
   }
+}
+
+function placesOfKey(snapshot: TenantSnapshot, context: TenantContext | undefined): PowerPlace[] {
+  if (context?.workspaceSlug) return [snapshot.workspaceBySlug(context.workspaceSlug)]
+  return [undefined, everyWorkspace, ...snapshot.workspaces()]
+}
+
+function assertContains(catalogue: PermissionCatalogue, held: Bitset, given: Bitset): void {
+  if (held.containsAll(given)) return
+  const missing = given.indexes().find((index) => !held.has(index))
+  throw exceedsCaller((missing === undefined ? undefined : catalogue.nameAt(missing)) ?? '')
 }
 
 function exceedsCaller(permission: string): TenureError {

@@ -1,6 +1,12 @@
 import { create, type DescMessage, type Message, toBinary } from '@bufbuild/protobuf'
 import { anyPack } from '@bufbuild/protobuf/wkt'
-import { type CanonicalCode, canonicalCode, type ErrorReason, type FieldViolation, TenureError } from '../base/errors.ts'
+import {
+  type CanonicalCode,
+  canonicalCode,
+  type ErrorReason,
+  type FieldViolation,
+  TenureError,
+} from '../base/errors.ts'
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -62,9 +68,14 @@ function build(reason: ErrorReason, code: CanonicalCode, message: string, detail
 
 function detailsOf(error: TenureError): FailureDetail[] {
   const details = [errorInfo(error.reason, error.metadata)]
-  if (error.fieldViolations.length > 0) details.push(badRequest(error.fieldViolations, maxDetailsBytes - sizeOf(details)))
+  if (error.fieldViolations.length > 0)
+    details.push(badRequest(error.fieldViolations, maxDetailsBytes - sizeOf(details)))
   if (error.code === 'FAILED_PRECONDITION') {
-    const violation = { type: error.reason, subject: error.metadata['subject'] ?? '', description: brief(error.message) }
+    const violation = {
+      type: error.reason,
+      subject: brief(error.metadata.subject ?? ''),
+      description: brief(error.message),
+    }
     details.push(detail(PreconditionFailureSchema, create(PreconditionFailureSchema, { violations: [violation] })))
   }
   if (error.reason === 'OVERLOADED') {
@@ -91,7 +102,7 @@ function errorInfo(reason: ErrorReason, metadata: Readonly<Record<string, string
 function badRequest(violations: readonly FieldViolation[], budgetBytes: number): FailureDetail {
   const kept: { field: string; description: string }[] = []
   // Room for the type URL, and for the other details of the same failure.
-  let budget = budgetBytes - 512
+  let budget = budgetBytes - 1280
   for (const violation of violations) {
     const entry = { field: brief(violation.field), description: brief(violation.description) }
     budget -= Buffer.byteLength(entry.field) + Buffer.byteLength(entry.description) + 16
@@ -123,6 +134,9 @@ function brief(text: string): string {
 function shorten(text: string, maxBytes: number): string {
   const whole = text.toWellFormed()
   if (Buffer.byteLength(whole) <= maxBytes) return whole
-  const cut = Buffer.from(whole).subarray(0, maxBytes - 3).toString('utf8').replace(/\uFFFD+$/u, '')
+  const cut = Buffer.from(whole)
+    .subarray(0, maxBytes - 3)
+    .toString('utf8')
+    .replace(/\uFFFD+$/u, '')
   return `${cut}...`
 }

@@ -4,9 +4,9 @@ import {
   Health,
   type HealthCheckRequest,
   type HealthCheckResponse,
-  HealthCheckResponse_ServingStatus as Status,
   HealthCheckResponseSchema,
   HealthListResponseSchema,
+  HealthCheckResponse_ServingStatus as Status,
 } from '../gen/grpc/health/v1/health_pb.ts'
 import type { Handler, ServiceImplementation } from './call.ts'
 import type { StreamMethod } from './stream.ts'

@@ -17,7 +17,9 @@ export function createInFlightLimiter(max: number, retryAfterMs: number, onRefus
     acquire() {
       if (inFlight >= max) {
         onRefused()
-        throw new TenureError('OVERLOADED', 'The server has too much to do just now. Retry a little later.', { retryAfterMs })
+        throw new TenureError('OVERLOADED', 'The server has too much to do just now. Retry a little later.', {
+          retryAfterMs,
+        })
       }
       inFlight += 1
     },

@@ -99,8 +99,12 @@ function checkPolicy(policy: MethodPolicy, permissions: ReadonlySet<string>): vo
   if (scopes.has('PUBLIC') && (scopes.size > 1 || permission !== '' || tenantFrom.kind !== 'none')) {
     refuse(name, 'is public and cannot have another scope, a permission or a tenant')
   }
-  if (scopes.has('CALLER') && (scopes.size > 1 || permission !== '')) {
-    refuse(name, 'is about the caller alone and cannot have another scope or a permission')
+  if (scopes.has('CALLER') && scopes.size === 1 && permission !== '') {
+    refuse(name, 'is about the caller alone and cannot have a permission')
+  }
+  // Beside other scopes it means "where the name is empty": without a name nothing would tell the two apart.
+  if (scopes.has('CALLER') && scopes.size > 1 && tenantFrom.kind !== 'field') {
+    refuse(name, 'is open to every caller where its name is empty, but has no name')
   }
   if ((scopes.has('TENANT') || scopes.has('WORKSPACE')) && tenantFrom.kind === 'none') {
     refuse(name, 'acts in a tenant but does not say where the tenant comes from')
@@ -133,7 +137,8 @@ function fieldsOf(method: DescMethod, name: string, path: string): readonly Desc
     fields.push(field)
     const last = index === segments.length - 1
     if (last && field.fieldKind === 'scalar' && field.scalar === ScalarType.STRING) return fields
-    if (last || field.fieldKind !== 'message') return refuse(name, `takes its tenant from ${path}, which is not a string`)
+    if (last || field.fieldKind !== 'message')
+      return refuse(name, `takes its tenant from ${path}, which is not a string`)
     message = field.message
   }
   return refuse(name, `takes its tenant from ${path}, which is not a string`)

@@ -11,6 +11,7 @@ import { CallState, type IncomingCall } from './call-state.ts'
 import { type Failure, failureOf } from './error-mapping.ts'
 import { createInFlightLimiter } from './in-flight-limiter.ts'
 import type { LimitClass, MethodPolicy } from './method-policy.ts'
+import { createPatternMatcher } from './pattern-matcher.ts'
 import type { AccessRecorder, Authenticator, Gate } from './ports.ts'
 import { runSteps } from './run-steps.ts'
 import { auditStep } from './steps/audit.ts'
@@ -144,7 +145,7 @@ function stepParts(options: PipelineOptions, limits: PipelineLimits): StepParts 
   }
   return {
     ...options,
-    validator: createValidator(),
+    validator: createValidator({ regexMatch: createPatternMatcher() }),
     maxDeadlineMs: limits.maxDeadlineMs,
     writes: limiter(limits.maxWritesInFlight, 'WRITE'),
     reads: limiter(limits.maxReadsInFlight, 'READ'),

@@ -18,6 +18,8 @@ export interface Demand {
   /** Whether the request names the workspace itself (`tenants/t/workspaces/w`) in a method that manages workspaces: then the permission at the tenant serves as well. */
   readonly workspaceItself: boolean
   readonly write: boolean
+  /** Questions of access: a place that is not there is answered (NO_ACCESS), not refused. */
+  readonly unknownPlaceIsAnAnswer: boolean
 }
 
 /** Decides about the caller of a method, and builds the context from exactly what it decided about. */
@@ -25,8 +27,14 @@ export interface Gate {
   /**
    * Throws NOT_FOUND when there is nothing at that place or the caller has no binding there (never told apart),
    * PERMISSION_MISSING for a binding without the permission, TENANT_SUSPENDED, WORKSPACE_ARCHIVED for writes.
+   * Undefined only where an unknown place is an answer, for a platform caller who may ask.
    */
-  admit(caller: Caller, place: Place, demand: Demand, actor: Actor): TenantContext | Promise<TenantContext>
+  admit(
+    caller: Caller,
+    place: Place,
+    demand: Demand,
+    actor: Actor,
+  ): TenantContext | undefined | Promise<TenantContext | undefined>
   /** For methods that act on the platform: throws PERMISSION_MISSING for every tenant credential. */
   admitPlatform(caller: Caller, permission: string): void
 }
@@ -54,4 +62,13 @@ export interface AccessRecorder {
 export interface Demands {
   /** Throws PERMISSION_MISSING. */
   demand(call: Call, context: TenantContext | undefined, permission: string): Promise<void>
+}
+
+/** Waits for what a caller has seen elsewhere. */
+export interface Freshness {
+  /**
+   * Resolves when what is decided and read here is at least as new as the token. Throws INVALID_REVISION for a token that
+   * is not ours or of another tenant, REVISION_LOST for another timeline, STALE when it cannot be reached in time.
+   */
+  atLeast(token: string, context: TenantContext | undefined): void | Promise<void>
 }

@@ -1,4 +1,5 @@
 import { create, type DescService, type Message, type MessageInitShape } from '@bufbuild/protobuf'
+import { canonicalCode } from '../base/errors.ts'
 import {
   type ServerReflectionRequest,
   ServerReflectionResponseSchema,
@@ -8,7 +9,6 @@ import {
   ServerReflectionResponseSchema as ServerReflectionResponseV1AlphaSchema,
   ServerReflection as V1Alpha,
 } from '../gen/grpc/reflection/v1alpha/reflection_pb.ts'
-import { canonicalCode } from '../base/errors.ts'
 import { createDescriptorIndex, type DescriptorIndex } from './descriptor-index.ts'
 import type { StreamMethod } from './stream.ts'
 
@@ -21,7 +21,8 @@ export function createReflection(services: readonly DescService[]): readonly Str
   return [
     {
       method: V1.method.serverReflectionInfo,
-      open: (requests) => answers(requests, (request) => create(ServerReflectionResponseSchema, answer(index, request))),
+      open: (requests) =>
+        answers(requests, (request) => create(ServerReflectionResponseSchema, answer(index, request))),
     },
     {
       method: V1Alpha.method.serverReflectionInfo,

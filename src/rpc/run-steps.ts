@@ -23,7 +23,12 @@ export function runSteps(state: CallState, steps: readonly Step[], nowMs: () => 
   state.releaseLimiter()
 }
 
-async function continueAfter(first: Promise<void>, state: CallState, steps: readonly Step[], from: number): Promise<void> {
+async function continueAfter(
+  first: Promise<void>,
+  state: CallState,
+  steps: readonly Step[],
+  from: number,
+): Promise<void> {
   await first
   for (let index = from; index < steps.length; index += 1) {
     // Expired work is not begun: nobody waits for its answer.

@@ -12,7 +12,7 @@ import { type SmallServer, startSmallServer } from './small-server.ts'
 
 let server: SmallServer
 beforeAll(async () => {
-  server = await startSmallServer({ limits: { maxDeadlineMs: 2_000 } })
+  server = await startSmallServer({ limits: { maxDeadlineMs: 500 } })
 })
 afterAll(async () => server[Symbol.asyncDispose]())
 
@@ -35,7 +35,11 @@ function same(played: readonly Played[], count = transports.length): Omit<Played
   return comparable(first)
 }
 
-async function play(method: typeof createWorkspace | typeof getWorkspace, request: PlayedRequest, headers: Record<string, string> = admin) {
+async function play(
+  method: typeof createWorkspace | typeof getWorkspace,
+  request: PlayedRequest,
+  headers: Record<string, string> = admin,
+) {
   return same(await playEverywhere(server.endpoint, method, request, headers))
 }
 
@@ -54,16 +58,27 @@ describe('an answer is the same over every protocol', () => {
   test('an answer that is encoded already: message and revision', async () => {
     const name = 'tenants/acme/workspaces/prod'
     const deleting = { message: create(DeleteWorkspaceRequestSchema, { name }) }
-    expect(same(await playEverywhere(server.endpoint, deleteWorkspace, deleting, admin))).toMatchObject({ code: 'OK', revision: 'rev-11' })
-    const asking = { message: create(AuthorizeRequestSchema, { parent: name, credential: { case: 'apiKey', value: 'k' } }) }
+    expect(same(await playEverywhere(server.endpoint, deleteWorkspace, deleting, admin))).toMatchObject({
+      code: 'OK',
+      revision: 'rev-11',
+    })
+    const asking = {
+      message: create(AuthorizeRequestSchema, { parent: name, credential: { case: 'apiKey', value: 'k' } }),
+    }
     const answer = same(await playEverywhere(server.endpoint, AccessService.method.authorize, asking, admin))
     expect(answer.message).toEqual({ decision: 'DECISION_ALLOW', revision: 'r1' })
   })
 
   test('a request id of the server when the client sends none, or one that could forge a log line', async () => {
     for (const id of [undefined, 'a b', `x${'y'.repeat(64)}`, 'a"b']) {
-      const headers = id === undefined ? { authorization: 'Bearer admin' } : { authorization: 'Bearer admin', 'x-request-id': id }
-      for (const played of await playEverywhere(server.endpoint, getWorkspace, getting('tenants/acme/workspaces/prod'), headers)) {
+      const headers =
+        id === undefined ? { authorization: 'Bearer admin' } : { authorization: 'Bearer admin', 'x-request-id': id }
+      for (const played of await playEverywhere(
+        server.endpoint,
+        getWorkspace,
+        getting('tenants/acme/workspaces/prod'),
+        headers,
+      )) {
         expect(played.requestId, played.transport).toMatch(/^[0-9a-f-]{36}$/)
       }
     }
@@ -72,17 +87,52 @@ describe('an answer is the same over every protocol', () => {
 
 describe('a failure is the same over every protocol', () => {
   test.each([
-    ['no credential', getWorkspace, getting('tenants/acme/workspaces/prod'), { 'x-request-id': 'req-1' }, 'UNAUTHENTICATED', 'CREDENTIAL_MISSING'],
-    ['a bad credential', getWorkspace, getting('tenants/acme/workspaces/prod'), { ...admin, authorization: 'Bearer nobody' }, 'UNAUTHENTICATED', 'CREDENTIAL_INVALID'],
+    [
+      'no credential',
+      getWorkspace,
+      getting('tenants/acme/workspaces/prod'),
+      { 'x-request-id': 'req-1' },
+      'UNAUTHENTICATED',
+      'CREDENTIAL_MISSING',
+    ],
+    [
+      'a bad credential',
+      getWorkspace,
+      getting('tenants/acme/workspaces/prod'),
+      { ...admin, authorization: 'Bearer nobody' },
+      'UNAUTHENTICATED',
+      'CREDENTIAL_INVALID',
+    ],
     ['a broken field', createWorkspace, creating('-'), admin, 'INVALID_ARGUMENT', 'INVALID_FIELD'],
     ['a foreign tenant', getWorkspace, getting('tenants/other/workspaces/prod'), admin, 'NOT_FOUND', 'NOT_FOUND'],
-    ['a missing permission', createWorkspace, creating('new-one'), { ...admin, authorization: 'Bearer reader' }, 'PERMISSION_DENIED', 'PERMISSION_MISSING'],
-    ['a disagreeing workspace header', getWorkspace, getting('tenants/acme/workspaces/prod'), { ...admin, 'x-workspace-id': 'dev' }, 'INVALID_ARGUMENT', 'WORKSPACE_MISMATCH'],
+    [
+      'a missing permission',
+      createWorkspace,
+      creating('new-one'),
+      { ...admin, authorization: 'Bearer reader' },
+      'PERMISSION_DENIED',
+      'PERMISSION_MISSING',
+    ],
+    [
+      'a disagreeing workspace header',
+      getWorkspace,
+      getting('tenants/acme/workspaces/prod'),
+      { ...admin, 'x-workspace-id': 'dev' },
+      'INVALID_ARGUMENT',
+      'WORKSPACE_MISMATCH',
+    ],
     ['a precondition', createWorkspace, creating('stuck-one'), admin, 'FAILED_PRECONDITION', 'INVALID_STATE'],
     ['an etag', createWorkspace, creating('stale-one'), admin, 'ABORTED', 'ETAG_MISMATCH'],
     ['a name that is taken', createWorkspace, creating('taken-one'), admin, 'ALREADY_EXISTS', 'ALREADY_EXISTS'],
     ['staleness', createWorkspace, creating('busy-one'), admin, 'UNAVAILABLE', 'STALE'],
-    ['the server limit on a call that never ends', createWorkspace, creating('never-one'), admin, 'DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED'],
+    [
+      'the server limit on a call that never ends',
+      createWorkspace,
+      creating('never-one'),
+      admin,
+      'DEADLINE_EXCEEDED',
+      'DEADLINE_EXCEEDED',
+    ],
   ] as const)('%s', async (_name, method, request, headers, code, reason) => {
     const answer = await play(method, request, headers)
     expect(answer).toMatchObject({ code, reason, requestId: 'req-1', revision: '' })
@@ -91,7 +141,9 @@ describe('a failure is the same over every protocol', () => {
 
   test('details: violations, preconditions, retry', async () => {
     const field = await play(createWorkspace, creating('-'))
-    expect(field.details).toMatchObject([{ type: 'google.rpc.BadRequest', value: { fieldViolations: [{ field: 'workspace_id' }] } }])
+    expect(field.details).toMatchObject([
+      { type: 'google.rpc.BadRequest', value: { fieldViolations: [{ field: 'workspace_id' }] } },
+    ])
     const precondition = await play(createWorkspace, creating('stuck-one'))
     expect(precondition.metadata).toEqual({ state: 'ARCHIVED' })
     expect(precondition.details).toMatchObject([{ type: 'google.rpc.PreconditionFailure' }])
@@ -105,7 +157,12 @@ describe('a failure is the same over every protocol', () => {
     expect(answer.errorMessage).toBe('Something is broken on our side. Ask about request req-1.')
     const logged = server.small.logLines.filter((line) => line.includes('hunter2'))
     expect(logged).toHaveLength(transports.length)
-    expect(JSON.parse(logged[0] ?? '{}')).toMatchObject({ level: 'error', tenant: 'acme', workspace: '', requestId: 'req-1' })
+    expect(JSON.parse(logged[0] ?? '{}')).toMatchObject({
+      level: 'error',
+      tenant: 'acme',
+      workspace: '',
+      requestId: 'req-1',
+    })
   })
 
   test('ill-formed and overlong texts of ours do not break the transport', async () => {
@@ -119,7 +176,10 @@ describe('a failure is the same over every protocol', () => {
 
 describe('a body that is not the message is MALFORMED_REQUEST, and only for those who may know', () => {
   const invalidUtf8 = Buffer.from([0x0a, 0x02, 0xc3, 0x28])
-  const truncated = toBinary(GetWorkspaceRequestSchema, create(GetWorkspaceRequestSchema, { name: 'tenants/acme' })).subarray(0, 6)
+  const truncated = toBinary(
+    GetWorkspaceRequestSchema,
+    create(GetWorkspaceRequestSchema, { name: 'tenants/acme' }),
+  ).subarray(0, 6)
   test.each([
     ['invalid UTF-8', invalidUtf8],
     ['a truncated message', truncated],
@@ -142,7 +202,10 @@ describe('a body that is not the message is MALFORMED_REQUEST, and only for thos
     ['__proto__', '{"name":"tenants/acme/workspaces/prod","__proto__":{}}'],
     ['a duplicate field', '{"name":"tenants/acme/workspaces/prod","name":"tenants/acme/workspaces/dev"}'],
     ['a lone surrogate', '{"name":"tenants/acme/workspaces/\\ud800"}'],
-    ['a lone surrogate in a text that no rule looks at', '{"name":"tenants/acme/workspaces/prod","atLeastRevision":"\\udc00"}'],
+    [
+      'a lone surrogate in a text that no rule looks at',
+      '{"name":"tenants/acme/workspaces/prod","atLeastRevision":"\\udc00"}',
+    ],
     ['a lone surrogate raw', Buffer.from('{"name":"\xed\xa0\x80"}', 'latin1')],
     ['invalid UTF-8', Buffer.from('{"name":"\xff"}', 'latin1')],
     ['nesting without end', `{"name":${'['.repeat(5_000)}`],
@@ -164,10 +227,19 @@ describe('a body that is not the message is MALFORMED_REQUEST, and only for thos
   test('Connect GET: a message that is not base64', async () => {
     const { host, httpPort } = server.endpoint
     const get = (query: string) =>
-      fetch(`http://${host}:${httpPort}/tenure.v1.WorkspaceService/GetWorkspace?connect=v1&${query}`, { headers: admin })
-    const json = toJsonString(GetWorkspaceRequestSchema, create(GetWorkspaceRequestSchema, { name: 'tenants/acme/workspaces/prod' }))
+      fetch(`http://${host}:${httpPort}/tenure.v1.WorkspaceService/GetWorkspace?connect=v1&${query}`, {
+        headers: admin,
+      })
+    const json = toJsonString(
+      GetWorkspaceRequestSchema,
+      create(GetWorkspaceRequestSchema, { name: 'tenants/acme/workspaces/prod' }),
+    )
     expect((await get(`encoding=json&message=${encodeURIComponent(json)}`)).status).toBe(200)
-    for (const query of ['encoding=json&base64=1&message=%21%21', 'encoding=proto&base64=1&message=A', 'encoding=proto&message=%FF']) {
+    for (const query of [
+      'encoding=json&base64=1&message=%21%21',
+      'encoding=proto&base64=1&message=A',
+      'encoding=proto&message=%FF',
+    ]) {
       const response = await get(query)
       expect(response.status, query).toBe(400)
       expect(await response.text()).toContain('"code":"invalid_argument"')
@@ -202,14 +274,23 @@ describe('what carries a code only, or ends early', () => {
     const response = await fetch(url, { method: 'POST', headers, body, duplex: 'half' })
     expect(response.status).toBe(429)
     expect(await response.text()).toContain('"code":"resource_exhausted"')
-    const next = await playOne(server.endpoint, 'connect json', getWorkspace, getting('tenants/acme/workspaces/prod'), admin)
+    const next = await playOne(
+      server.endpoint,
+      'connect json',
+      getWorkspace,
+      getting('tenants/acme/workspaces/prod'),
+      admin,
+    )
     expect(next.code).toBe('OK')
   })
 
   test("a client's own deadline ends the call on the server with the details of every other failure", async () => {
     const timed = { 'connect-timeout-ms': '150', 'grpc-timeout': '150m' }
     for (const transport of transports) {
-      const played = await playOne(server.endpoint, transport, createWorkspace, creating('never-one'), { ...admin, ...timed })
+      const played = await playOne(server.endpoint, transport, createWorkspace, creating('never-one'), {
+        ...admin,
+        ...timed,
+      })
       expect(played.code, transport).toBe('DEADLINE_EXCEEDED')
     }
   })
@@ -217,7 +298,13 @@ describe('what carries a code only, or ends early', () => {
   test('a deadline longer than the server allows is cut, not refused', async () => {
     for (const transport of ['connect json', 'connect proto', 'grpc-web'] as const) {
       const headers = { ...admin, 'connect-timeout-ms': '9999999999', 'grpc-timeout': '99999999H' }
-      const played = await playOne(server.endpoint, transport, getWorkspace, getting('tenants/acme/workspaces/prod'), headers)
+      const played = await playOne(
+        server.endpoint,
+        transport,
+        getWorkspace,
+        getting('tenants/acme/workspaces/prod'),
+        headers,
+      )
       expect(played.code, transport).toBe('OK')
     }
   })

@@ -1,9 +1,21 @@
 import { type ClientHttp2Session, connect } from 'node:http2'
-import { createRegistry, type DescMethod, fromBinary, type Message, toBinary, toJson, toJsonString } from '@bufbuild/protobuf'
+import {
+  createRegistry,
+  type DescMethod,
+  fromBinary,
+  type Message,
+  toBinary,
+  toJson,
+  toJsonString,
+} from '@bufbuild/protobuf'
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt'
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { canonicalCode } from '../../src/base/errors.ts'
-import { type ErrorInfo, ErrorInfoSchema, file_google_rpc_error_details } from '../../src/gen/google/rpc/error_details_pb.ts'
+import {
+  type ErrorInfo,
+  ErrorInfoSchema,
+  file_google_rpc_error_details,
+} from '../../src/gen/google/rpc/error_details_pb.ts'
 import { StatusSchema } from '../../src/gen/google/rpc/status_pb.ts'
 
 /** Where the two listeners of one server are. */
@@ -14,7 +26,10 @@ export interface Endpoint {
 }
 
 /** A message goes over every protocol; raw bytes over the binary ones, raw JSON over the one that speaks it. */
-export type PlayedRequest = { readonly message: Message } | { readonly bytes: Uint8Array } | { readonly json: string | Uint8Array }
+export type PlayedRequest =
+  | { readonly message: Message }
+  | { readonly bytes: Uint8Array }
+  | { readonly json: string | Uint8Array }
 
 /** What a caller can tell of an answer, in one shape for every protocol. */
 export interface Played {
@@ -33,7 +48,13 @@ export interface Played {
 }
 
 export type Transport = 'grpc-js' | 'grpc over connect-node' | 'connect proto' | 'connect json' | 'grpc-web'
-export const transports: readonly Transport[] = ['grpc-js', 'grpc over connect-node', 'connect proto', 'connect json', 'grpc-web']
+export const transports: readonly Transport[] = [
+  'grpc-js',
+  'grpc over connect-node',
+  'connect proto',
+  'connect json',
+  'grpc-web',
+]
 
 type Headers = Readonly<Record<string, string>>
 
@@ -60,8 +81,10 @@ export function playOne(
   headers: Headers = {},
 ): Promise<Played> {
   const { host, grpcPort, httpPort } = endpoint
-  if (transport === 'grpc-js') return playGrpc(transport, `${host}:${grpcPort}`, method, bytesOf(method, request), headers)
-  if (transport === 'grpc over connect-node') return playGrpc(transport, `${host}:${httpPort}`, method, bytesOf(method, request), headers)
+  if (transport === 'grpc-js')
+    return playGrpc(transport, `${host}:${grpcPort}`, method, bytesOf(method, request), headers)
+  if (transport === 'grpc over connect-node')
+    return playGrpc(transport, `${host}:${httpPort}`, method, bytesOf(method, request), headers)
   const url = `http://${host}:${httpPort}`
   if (transport === 'connect proto') return playConnectProto(url, method, bytesOf(method, request), headers)
   if (transport === 'connect json') return playConnectJson(url, method, jsonOf(method, request), headers)
@@ -95,7 +118,13 @@ function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`
 }
 
-function playGrpc(transport: Transport, address: string, method: DescMethod, bytes: Uint8Array, headers: Headers): Promise<Played> {
+function playGrpc(
+  transport: Transport,
+  address: string,
+  method: DescMethod,
+  bytes: Uint8Array,
+  headers: Headers,
+): Promise<Played> {
   const client = new Client(address, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 })
   const metadata = new Metadata()
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
@@ -113,8 +142,20 @@ function playGrpc(transport: Transport, address: string, method: DescMethod, byt
       (error: ServiceError | null, answer?: Buffer) => {
         client.close()
         const get = (name: string) => String(error?.metadata.get(name)[0] ?? head.get(name)[0] ?? '')
-        if (error === null) resolve(succeeded(transport, toJson(method.output, fromBinary(method.output, answer ?? Buffer.alloc(0))), get))
-        else resolve(failed(transport, error.code, error.details, error.metadata.get('grpc-status-details-bin')[0] as Buffer | undefined, get))
+        if (error === null)
+          resolve(
+            succeeded(transport, toJson(method.output, fromBinary(method.output, answer ?? Buffer.alloc(0))), get),
+          )
+        else
+          resolve(
+            failed(
+              transport,
+              error.code,
+              error.details,
+              error.metadata.get('grpc-status-details-bin')[0] as Buffer | undefined,
+              get,
+            ),
+          )
       },
     )
     call.on('metadata', (received) => {
@@ -123,9 +164,18 @@ function playGrpc(transport: Transport, address: string, method: DescMethod, byt
   })
 }
 
-async function playConnectJson(url: string, method: DescMethod, body: string | Uint8Array, headers: Headers): Promise<Played> {
+async function playConnectJson(
+  url: string,
+  method: DescMethod,
+  body: string | Uint8Array,
+  headers: Headers,
+): Promise<Played> {
   const sent = { ...headers, 'content-type': 'application/json' }
-  const response = await fetch(url + pathOf(method), { method: 'POST', headers: sent, body: typeof body === 'string' ? body : new Uint8Array(body) })
+  const response = await fetch(url + pathOf(method), {
+    method: 'POST',
+    headers: sent,
+    body: typeof body === 'string' ? body : new Uint8Array(body),
+  })
   const get = (name: string) => response.headers.get(name) ?? ''
   const text = await response.text()
   if (response.status === 200) return succeeded('connect json', JSON.parse(text), get)
@@ -174,7 +224,9 @@ async function playGrpcWeb(url: string, method: DescMethod, bytes: Uint8Array, h
     const length = body.readUInt32BE(at + 1)
     const payload = body.subarray(at + 5, at + 5 + length)
     if ((body.readUInt8(at) & 0x80) === 0) message = payload
-    else for (const line of payload.toString('latin1').split('\r\n')) trailers.set(line.split(':', 1)[0] ?? '', line.slice(line.indexOf(':') + 1).trim())
+    else
+      for (const line of payload.toString('latin1').split('\r\n'))
+        trailers.set(line.split(':', 1)[0] ?? '', line.slice(line.indexOf(':') + 1).trim())
     at += 5 + length
   }
   const get = (name: string) => response.headers.get(name) ?? trailers.get(name) ?? ''
@@ -197,7 +249,13 @@ function carried(get: Get) {
   return { hasRequestId: requestId !== '', requestId, revision: get('tenure-revision') }
 }
 
-function failed(transport: Transport, code: number, errorMessage: string, statusBytes: Buffer | undefined, get: Get): Played {
+function failed(
+  transport: Transport,
+  code: number,
+  errorMessage: string,
+  statusBytes: Buffer | undefined,
+  get: Get,
+): Played {
   if (statusBytes === undefined) return failure(transport, codeName(code), errorMessage, [], get)
   // grpc-js leaves some percent-encoded characters of `grpc-message` as they are; the status carries the text itself.
   const status = fromBinary(StatusSchema, statusBytes)

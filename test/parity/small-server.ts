@@ -1,7 +1,15 @@
+import { randomBytes, randomFillSync } from 'node:crypto'
 import { create, toBinary } from '@bufbuild/protobuf'
 import { systemClock } from '../../src/base/clock.ts'
 import { invalidField, notFound, permissionMissing, TenureError } from '../../src/base/errors.ts'
-import { createIds, type PrincipalId, platformTenantId, type TenantId, tenantLevel, type WorkspaceId } from '../../src/base/ids.ts'
+import {
+  createIds,
+  type PrincipalId,
+  platformTenantId,
+  type TenantId,
+  tenantLevel,
+  type WorkspaceId,
+} from '../../src/base/ids.ts'
 import type { Place } from '../../src/base/resource-name.ts'
 import {
   AccessService,
@@ -21,7 +29,7 @@ import {
   UpdateWorkspaceResponseSchema,
   WorkspaceService,
 } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
-import { createLog, type Log } from '../../src/observe/log.ts'
+import { createLog, type Log, type LogLevel } from '../../src/observe/log.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import { type Call, type Caller, implement, type ServiceImplementation } from '../../src/rpc/call.ts'
 import { createHealth, type HealthParts } from '../../src/rpc/health.ts'
@@ -40,7 +48,9 @@ export const acmeTenantId = '018f0000-0000-7000-8000-00000000000a' as TenantId
 export const prodWorkspaceId = '018f0000-0000-7000-8000-0000000000aa' as WorkspaceId
 export const permissions: ReadonlySet<string> = new Set([
   'access.check',
-  ...['create', 'get', 'list', 'update', 'archive', 'unarchive', 'delete', 'undelete'].map((verb) => `workspaces.${verb}`),
+  ...['create', 'get', 'list', 'update', 'archive', 'unarchive', 'delete', 'undelete'].map(
+    (verb) => `workspaces.${verb}`,
+  ),
 ])
 
 function callerOf(name: string): Caller {
@@ -91,7 +101,10 @@ function contextOf(place: Place, actor: TenantContext['actor']): TenantContext {
   return Object.freeze({ ...where, region: 'local', tier: 'free', placementEpoch: 1, revision: 6, actor })
 }
 
-const allowed = toBinary(AuthorizeResponseSchema, create(AuthorizeResponseSchema, { decision: Decision.ALLOW, revision: 'r1' }))
+const allowed = toBinary(
+  AuthorizeResponseSchema,
+  create(AuthorizeResponseSchema, { decision: Decision.ALLOW, revision: 'r1' }),
+)
 
 const accessService = implement(AccessService, {
   authorize: () => ({ encoded: allowed }),
@@ -107,7 +120,8 @@ const failures: Readonly<Record<string, () => Error>> = {
   'broken-one': () => new Error('the database password is hunter2'),
   'ugly-one': () => invalidField('workspace_id', `bad \ud800 ${'x'.repeat(5_000)}`),
   'rich-one': () => new TenureError('INVALID_FIELD', 'many', { fieldViolations: manyViolations() }),
-  'large-grant': () => new TenureError('GRANT_EXCEEDS_CALLER', 'You do not hold that.', { metadata: { permission: 'a.b' } }),
+  'large-grant': () =>
+    new TenureError('GRANT_EXCEEDS_CALLER', 'You do not hold that.', { metadata: { permission: 'a.b' } }),
 }
 
 function manyViolations() {
@@ -132,9 +146,22 @@ function workspaceService(seen: (call: Call, request: unknown) => void) {
     updateWorkspace: () => create(UpdateWorkspaceResponseSchema, { workspace, revision: 'rev-8' }),
     archiveWorkspace: () => create(ArchiveWorkspaceResponseSchema, { revision: 'rev-9' }),
     unarchiveWorkspace: () => create(UnarchiveWorkspaceResponseSchema, { revision: 'rev-10' }),
-    deleteWorkspace: () => ({ encoded: toBinary(DeleteWorkspaceResponseSchema, create(DeleteWorkspaceResponseSchema, { revision: 'rev-11' })) }),
+    deleteWorkspace: () => ({
+      encoded: toBinary(DeleteWorkspaceResponseSchema, create(DeleteWorkspaceResponseSchema, { revision: 'rev-11' })),
+    }),
     undeleteWorkspace: () => create(UndeleteWorkspaceResponseSchema, { revision: 'rev-12' }),
   })
+}
+
+const pool = randomBytes(4096)
+let used = pool.length
+function pooledRandom(bytes: Uint8Array): void {
+  if (used + bytes.length > pool.length) {
+    randomFillSync(pool)
+    used = 0
+  }
+  bytes.set(pool.subarray(used, used + bytes.length))
+  used += bytes.length
 }
 
 export interface SmallPipeline {
@@ -147,12 +174,15 @@ export interface SmallPipeline {
   readonly log: Log
 }
 
-export function createSmallPipeline(limits: Partial<PipelineLimits> = {}): SmallPipeline {
+export function createSmallPipeline(limits: Partial<PipelineLimits> = {}, level: LogLevel = 'debug'): SmallPipeline {
   const recorded: AccessEvent[] = []
   const calls: { call: Call; request: unknown }[] = []
   const logLines: string[] = []
-  const log = createLog({ level: 'debug', destination: { write: (line) => void logLines.push(line) } })
-  const services: ServiceImplementation[] = [accessService, workspaceService((call, request) => void calls.push({ call, request }))]
+  const log = createLog({ level, destination: { write: (line) => void logLines.push(line) } })
+  const services: ServiceImplementation[] = [
+    accessService,
+    workspaceService((call, request) => void calls.push({ call, request })),
+  ]
   const descs = services.map((implementation) => implementation.service)
   const health = createHealth(descs)
   const metrics = createMetrics()
@@ -165,7 +195,7 @@ export function createSmallPipeline(limits: Partial<PipelineLimits> = {}): Small
     gate,
     recorder: { record: (event) => void recorded.push(event) },
     clock: systemClock,
-    ids: createIds(systemClock, (bytes) => crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>)),
+    ids: createIds(systemClock, pooledRandom),
     log,
     metrics,
     limits,

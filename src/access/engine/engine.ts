@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../base/clock.ts'
 import type { TenantId } from '../../base/ids.ts'
+import { BindingBudget } from './binding-cache.ts'
 import type { PermissionCatalogue } from './catalogue.ts'
 import type { AlarmSink } from './engine-alarm.ts'
 import type { CommittedChange, FactsReader, TenantFacts } from './facts.ts'
@@ -14,6 +15,8 @@ export interface EngineOptions {
   readonly clock: Clock
   /** How many tenants are kept in memory; the least recently asked about goes first. */
   readonly maxTenants: number
+  /** How many compiled bindings are kept over all tenants, at some 500 bytes each. */
+  readonly maxBindings?: number
   readonly alarm: AlarmSink
   /** Part of every revision token. */
   readonly directoryRevision: () => number
@@ -39,11 +42,14 @@ export interface Engine {
   committed(change: CommittedChange): Promise<void>
   /** Resolves when decisions reflect every change up to the revision; else fails with STALE. */
   atLeast(tenantId: TenantId, revision: number): Sooner<void>
+  /** Forgets what is known of a tenant. Due after a restore: revisions of two timelines cannot be compared, so commits after it would pass for old news. */
   drop(tenantId: TenantId): void
   /** Frees what was compiled at the catalogue's old version at once; decisions follow the catalogue by themselves. */
   catalogueChanged(): void
   stats(): EngineStats
 }
+
+const defaultMaxBindings = 200_000
 
 export function createEngine(options: EngineOptions): Engine {
   return new SnapshotEngine(options)
@@ -51,6 +57,7 @@ export function createEngine(options: EngineOptions): Engine {
 
 class SnapshotEngine implements Engine {
   readonly #options: EngineOptions
+  readonly #budget: BindingBudget
   readonly #idBySlug = new Map<string, TenantId>()
   readonly #tenants: LRUCache<TenantId, TenantRefresh>
   readonly #loadsBySlug = new Map<string, TenantLoad>()
@@ -62,6 +69,7 @@ class SnapshotEngine implements Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options
+    this.#budget = new BindingBudget(options.maxBindings ?? defaultMaxBindings, (enough) => this.#makeRoom(enough))
     this.#tenants = new LRUCache<TenantId, TenantRefresh>({
       max: options.maxTenants,
       // Whoever still holds what is no longer kept current must not decide by it.
@@ -106,15 +114,20 @@ class SnapshotEngine implements Engine {
   }
 
   stats(): EngineStats {
-    let compiledBindings = 0
-    for (const { snapshot } of this.#tenants.values()) compiledBindings += snapshot.compiledBindings
     return {
       tenants: this.#tenants.size,
-      compiledBindings,
+      compiledBindings: this.#budget.used,
       loads: this.#loads,
       slowestLoadMs: this.#slowestLoadMs,
       rowRereads: this.#rowRereads,
       wholeRereads: this.#wholeRereads,
+    }
+  }
+
+  #makeRoom(enough: () => boolean): void {
+    for (const refresh of this.#tenants.rvalues()) {
+      if (enough()) return
+      refresh?.snapshot.forgetCompiled()
     }
   }
 
@@ -169,7 +182,7 @@ class SnapshotEngine implements Engine {
       if (kind === 'rows') this.#rowRereads += 1
       else this.#wholeRereads += 1
     }
-    const snapshot = new TenantSnapshot(facts, { catalogue, alarm, directoryRevision })
+    const snapshot = new TenantSnapshot(facts, { catalogue, alarm, directoryRevision, budget: this.#budget })
     return new TenantRefresh(snapshot, { reader, alarm, onReread })
   }
 

@@ -1,9 +1,9 @@
 import { platformTenantId, tenantLevel } from '../../base/ids.ts'
 import { encodeRevision } from '../../base/revision.ts'
-import { BindingCache } from './binding-cache.ts'
+import { type BindingBudget, BindingCache } from './binding-cache.ts'
 import type { Bitset } from './bitset.ts'
 import type { PermissionCatalogue } from './catalogue.ts'
-import { type CompiledBinding, compileBinding } from './compiled-binding.ts'
+import { type BindingSources, type CompiledBinding, compileBinding } from './compiled-binding.ts'
 import type { AlarmSink } from './engine-alarm.ts'
 import type {
   ApiKeyFact,
@@ -20,10 +20,8 @@ export interface SnapshotOptions {
   readonly catalogue: PermissionCatalogue
   readonly alarm: AlarmSink
   readonly directoryRevision: () => number
-  readonly maxBindings?: number
+  readonly budget: BindingBudget
 }
-
-const defaultMaxBindings = 100_000
 
 /**
  * What the engine knows of one tenant, compiled. It changes in place and in one go, so whoever holds it decides by the
@@ -42,7 +40,7 @@ export class TenantSnapshot {
 
   constructor(facts: TenantFacts, options: SnapshotOptions) {
     this.#options = options
-    this.#bindings = new BindingCache(options.maxBindings ?? defaultMaxBindings)
+    this.#bindings = new BindingCache(options.budget)
     this.#facts = this.#index(facts)
     this.#revision = facts.tenant.revision
     this.#catalogueVersion = options.catalogue.version
@@ -66,10 +64,6 @@ export class TenantSnapshot {
     return this.#retired
   }
 
-  get compiledBindings(): number {
-    return this.#bindings.size
-  }
-
   retire(): void {
     this.#retired = true
     this.forgetCompiled()
@@ -81,6 +75,10 @@ export class TenantSnapshot {
 
   workspaceById(id: string): WorkspaceFact | undefined {
     return this.#facts.workspacesById.get(id)
+  }
+
+  workspaces(): WorkspaceFact[] {
+    return [...this.#facts.workspacesById.values()]
   }
 
   principalById(id: string): PrincipalFact | undefined {
@@ -106,11 +104,17 @@ export class TenantSnapshot {
     if (this.#facts.memberships.isClosed(place)) return undefined
     const known = this.#bindings.get(principal.principalId, place)
     if (known !== undefined && nowMs < known.validUntilMs) return known
-    const { tenant, memberships, roles } = this.#facts
-    const sources = { tenant, workspace, principal, memberships: memberships.ofPrincipal(principal.principalId), roles }
-    const compiled = compileBinding(sources, nowMs)
-    if (compiled !== undefined) this.#bindings.put(principal.principalId, place, compiled)
+    const compiled = compileBinding(this.sourcesOf(principal, workspace), nowMs)
+    // A retired snapshot is let go of without another look, so it must not hold a share of the budget.
+    if (compiled !== undefined && !this.#retired) this.#bindings.put(principal.principalId, place, compiled)
     return compiled
+  }
+
+  /** What a binding of the principal at the workspace is compiled from. */
+  sourcesOf(principal: PrincipalFact, workspace: WorkspaceFact | undefined): BindingSources {
+    this.#followCatalogue()
+    const { tenant, memberships, roles } = this.#facts
+    return { tenant, workspace, principal, memberships: memberships.ofPrincipal(principal.principalId), roles }
   }
 
   /** The permissions a key is narrowed to. Undefined: it is not. A key whose every permission is unknown is narrowed to none. */

@@ -4,7 +4,11 @@ import type { CallState } from '../call-state.ts'
 import { actorOf } from './authorize.ts'
 import type { StepFactory, StepParts } from './step.ts'
 
-const alwaysDenials: ReadonlySet<ErrorReason> = new Set(['PERMISSION_MISSING', 'WORKSPACE_MISMATCH', 'GRANT_EXCEEDS_CALLER'])
+const alwaysDenials: ReadonlySet<ErrorReason> = new Set([
+  'PERMISSION_MISSING',
+  'WORKSPACE_MISMATCH',
+  'GRANT_EXCEEDS_CALLER',
+])
 
 /**
  * Keeps what is not a change but worth keeping: refusals of known callers, and a platform credential's look into a

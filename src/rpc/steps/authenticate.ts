@@ -20,5 +20,8 @@ export const authenticateStep: StepFactory = (parts, { policy }) => {
 }
 
 function credentialMissing(): TenureError {
-  return new TenureError('CREDENTIAL_MISSING', 'This needs a credential. Send the header authorization: Bearer <api key>.')
+  return new TenureError(
+    'CREDENTIAL_MISSING',
+    'This needs a credential. Send the header authorization: Bearer <api key>.',
+  )
 }

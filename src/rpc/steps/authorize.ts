@@ -9,9 +9,9 @@ import type { Step, StepFactory } from './step.ts'
 /** Asks the gate about the caller, and keeps the context it answers: what was authorized is what is acted on. */
 export const authorizeStep: StepFactory = (parts, { policy }) => {
   const { scopes, tenantFrom, permission } = policy
-  if (scopes.has('PUBLIC')) return undefined
-  if (tenantFrom.kind === 'none') return scopes.has('PLATFORM') ? onPlatform(parts.gate, permission) : undefined
-  return atPlace(parts.gate, policy)
+  const aboutCallerAlone = scopes.has('CALLER') && scopes.size === 1
+  if (scopes.has('PUBLIC') || aboutCallerAlone) return undefined
+  return tenantFrom.kind === 'none' ? onPlatform(parts.gate, permission) : atPlace(parts.gate, policy)
 }
 
 function onPlatform(gate: Gate, permission: string): Step {
@@ -23,20 +23,28 @@ function onPlatform(gate: Gate, permission: string): Step {
 
 function atPlace(gate: Gate, policy: MethodPolicy): Step {
   const { permission, scopes } = policy
-  const demand: Demand = { permission, workspaceItself: false, write: policy.limitClass === 'WRITE' }
+  const demand: Demand = {
+    permission,
+    workspaceItself: false,
+    write: policy.limitClass === 'WRITE',
+    unknownPlaceIsAnAnswer: policy.limitClass === 'CHECK',
+  }
   // Only a method that manages workspaces may be granted at the tenant for a name that is the workspace's own.
   const ofWorkspaceItself = { ...demand, workspaceItself: permission.startsWith('workspaces.') }
-  const platformOnly = !scopes.has('TENANT') && !scopes.has('WORKSPACE') && !scopes.has('CALLER')
+  const platformOnly = !scopes.has('TENANT') && !scopes.has('WORKSPACE')
+  const openWithoutName = scopes.has('CALLER')
   return (state) => {
     const caller = callerOf(state)
     const { place } = state
-    if (place === undefined) return undefined
-    // First, so that a tenant credential is told the same whatever name it sends.
-    if (platformOnly || place.tenant === '') gate.admitPlatform(caller, permission)
+    if (place === undefined) throw new Error('authorize comes after resolveTenant')
     if (place.tenant === '') {
+      // Where every caller may ask, the method decides by itself what it answers.
+      if (!openWithoutName) gate.admitPlatform(caller, permission)
       state.admitted = true
       return undefined
     }
+    // First, so that a tenant credential is told the same whatever name it sends.
+    if (platformOnly) gate.admitPlatform(caller, permission)
     const context = gate.admit(caller, place, state.namesWorkspace ? ofWorkspaceItself : demand, actorOf(state, caller))
     if (context instanceof Promise) return context.then((found) => admitted(state, found))
     admitted(state, context)
@@ -44,10 +52,10 @@ function atPlace(gate: Gate, policy: MethodPolicy): Step {
   }
 }
 
-function admitted(state: CallState, context: TenantContext): void {
+function admitted(state: CallState, context: TenantContext | undefined): void {
   state.context = context
   state.admitted = true
-  if (state.workspaceUidToMatch !== '' && state.workspaceUidToMatch !== context.workspaceId) throw workspaceMismatch()
+  if (state.workspaceUidToMatch !== '' && state.workspaceUidToMatch !== context?.workspaceId) throw workspaceMismatch()
 }
 
 export function actorOf(state: CallState, caller: Caller): Actor {

@@ -28,6 +28,6 @@ function take(state: CallState, output: DescMessage, answer: Answer<DescMessage>
 }
 
 function revisionOf(answer: Message | undefined): string {
-  const revision = (answer as unknown as Readonly<Record<string, unknown>> | undefined)?.['revision']
+  const revision = (answer as unknown as { revision?: unknown } | undefined)?.revision
   return typeof revision === 'string' ? revision : ''
 }

@@ -7,7 +7,8 @@ import type { StepFactory } from './step.ts'
 export const idempotencyStep: StepFactory = (_parts, { policy }) => {
   const { input } = policy.method
   const field = input.fields.find((candidate) => candidate.name === 'request_id')
-  if (policy.limitClass !== 'WRITE' || field?.fieldKind !== 'scalar' || field.scalar !== ScalarType.STRING) return undefined
+  if (policy.limitClass !== 'WRITE' || field?.fieldKind !== 'scalar' || field.scalar !== ScalarType.STRING)
+    return undefined
   const { localName } = field
   return (state) => {
     const { request, caller } = state
@@ -43,7 +44,8 @@ type Fields = Record<string, unknown>
 function sortMaps(desc: DescMessage, message: Message): void {
   const fields = message as unknown as Fields
   for (const field of desc.fields) {
-    const value = field.oneof === undefined ? fields[field.localName] : oneofValue(fields[field.oneof.localName], field.localName)
+    const value =
+      field.oneof === undefined ? fields[field.localName] : oneofValue(fields[field.oneof.localName], field.localName)
     if (value === undefined || value === null) continue
     if (field.fieldKind === 'map') {
       const entries = Object.entries(value as Fields).sort(([a], [b]) => (a < b ? -1 : 1))

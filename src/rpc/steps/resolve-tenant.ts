@@ -16,7 +16,11 @@ export const resolveTenantStep: StepFactory = (_parts, { policy }) => {
 
 const placeOfCredential: Step = (state) => {
   const { caller } = state
-  if (caller === undefined || caller.tenantId === platformTenantId) return
+  if (caller === undefined) throw new Error('resolveTenant comes after authenticate')
+  if (caller.tenantId === platformTenantId) {
+    state.place = platformPlace
+    return
+  }
   state.place = { tenant: caller.tenantSlug, workspace: caller.workspaceSlug }
   if (caller.workspaceSlug !== '') matchWorkspaceHeader(state, caller.workspaceSlug)
 }
@@ -30,7 +34,8 @@ function placeOfField(policy: MethodPolicy, path: string, fields: readonly DescF
     state.target = text
     state.place = placeToAdmit(policy, path, name)
     state.namesWorkspace = name.collection === 'workspaces'
-    matchWorkspaceHeader(state, name.workspace)
+    // A call that every caller may make without a name is about no place that a header could disagree with.
+    if (name.tenant !== '' || !policy.scopes.has('CALLER')) matchWorkspaceHeader(state, name.workspace)
   }
 }
 
@@ -38,7 +43,7 @@ function placeOfField(policy: MethodPolicy, path: string, fields: readonly DescF
 function placeToAdmit(policy: MethodPolicy, path: string, name: ResourceName): Place {
   const { scopes } = policy
   if (name.tenant === '') {
-    if (scopes.has('PLATFORM')) return platformPlace
+    if (scopes.has('PLATFORM') || scopes.has('CALLER')) return platformPlace
     throw invalidField(path, 'must name a tenant')
   }
   const platformOnly = !scopes.has('TENANT') && !scopes.has('WORKSPACE')

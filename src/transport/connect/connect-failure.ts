@@ -1,8 +1,8 @@
 import { Code, ConnectError } from '@connectrpc/connect'
 import { TenureError } from '../../base/errors.ts'
 import type { Failure } from '../../rpc/error-mapping.ts'
-import { malformedRequest } from '../../rpc/steps/decode.ts'
 import { cancelled, deadlineExceeded } from '../../rpc/steps/deadline.ts'
+import { malformedRequest } from '../../rpc/steps/decode.ts'
 
 export const requestIdHeader = 'tenure-request-id'
 export const revisionHeader = 'tenure-revision'

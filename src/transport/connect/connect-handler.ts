@@ -93,7 +93,12 @@ function serve(pipeline: Pipeline, handler: UniversalHandler, request: NodeReque
   // Made from headers the client chose: an impossible Host throws, and must not end the process.
   let universal: ReturnType<typeof universalRequestFromNodeRequest>
   try {
-    universal = universalRequestFromNodeRequest(request as IncomingMessage, response as ServerResponse, undefined, values)
+    universal = universalRequestFromNodeRequest(
+      request as IncomingMessage,
+      response as ServerResponse,
+      undefined,
+      values,
+    )
   } catch {
     const target = response as ServerResponse
     target.writeHead(400).end()

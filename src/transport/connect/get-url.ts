@@ -8,7 +8,8 @@ export function readableGetUrl(url: string): string {
   const [path, query = ''] = url.split('?', 2)
   const parameters = new URLSearchParams(query)
   const message = parameters.get('message') ?? ''
-  if (parameters.get('base64') !== '1' || (base64Url.test(message) && message.replace(/=+$/, '').length % 4 !== 1)) return url
+  if (parameters.get('base64') !== '1' || (base64Url.test(message) && message.replace(/=+$/, '').length % 4 !== 1))
+    return url
   parameters.set('message', '\u0001')
   parameters.delete('base64')
   return `${path}?${parameters}`

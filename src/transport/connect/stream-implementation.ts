@@ -5,7 +5,12 @@ import type { StreamMethod } from '../../rpc/stream.ts'
 import { connectErrorOf, requestIdHeader, shuttingDown } from './connect-failure.ts'
 
 /** Serves one streaming method over connect-node, which hands a server stream its one request and others an iterable. */
-export function streamImplementation(stream: StreamMethod, pipeline: Pipeline, clientIpKey: ContextKey<string>, draining: AbortSignal) {
+export function streamImplementation(
+  stream: StreamMethod,
+  pipeline: Pipeline,
+  clientIpKey: ContextKey<string>,
+  draining: AbortSignal,
+) {
   const single = stream.method.methodKind === 'server_streaming'
   return async function* serve(input: Message | AsyncIterable<Message>, context: HandlerContext) {
     const requestId = pipeline.nextRequestId()

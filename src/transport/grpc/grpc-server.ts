@@ -42,17 +42,21 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const { pipeline } = options
   // grpc-js prints headers it cannot read, the credential among them, to standard error.
   setLogVerbosity(logVerbosity.NONE)
+  const early = completeEarlyStatuses(pipeline)
   const server = new Server({
     ...limits,
     'grpc.max_receive_message_length': pipeline.limits.maxRequestBytes,
-    interceptors: [completeEarlyStatuses(pipeline)],
+    interceptors: [early.interceptor],
   })
   hardenSessions(server)
   const shutdown = new AbortController()
   register(server, pipeline, shutdown.signal)
   return {
     listen: (address) => bind(server, address, credentials(options.tls)),
-    [Symbol.asyncDispose]: () => stop(server, shutdown, options.drainMs ?? defaultDrainMs),
+    [Symbol.asyncDispose]: async () => {
+      await stop(server, shutdown, options.drainMs ?? defaultDrainMs)
+      early[Symbol.dispose]()
+    },
   }
 }
 
@@ -75,7 +79,11 @@ function register(server: Server, pipeline: Pipeline, shutdown: AbortSignal): vo
 function hardenSessions(server: Server): void {
   const { commonServerOptions } = server as unknown as { commonServerOptions?: Record<string, unknown> }
   if (commonServerOptions === undefined) throw new Error('this version of grpc-js hides its http2 options')
-  Object.assign(commonServerOptions, { maxHeaderListPairs: 128, maxSessionInvalidFrames: 100, maxSessionRejectedStreams: 100 })
+  Object.assign(commonServerOptions, {
+    maxHeaderListPairs: 128,
+    maxSessionInvalidFrames: 100,
+    maxSessionRejectedStreams: 100,
+  })
 }
 
 function credentials(tls: TlsMaterial | undefined): ServerCredentials {

@@ -35,7 +35,8 @@ async function serve(stream: StreamMethod, pipeline: Pipeline, shutdown: AbortSi
       if (gone.signal.aborted) return
       if (!call.write(bufferOf(toBinary(stream.method.output, answer)))) await drained(call, gone.signal)
     }
-    if (shutdown.aborted) throw new TenureError('SHUTTING_DOWN', 'This server is going away. Retry; another one answers.')
+    if (shutdown.aborted)
+      throw new TenureError('SHUTTING_DOWN', 'This server is going away. Retry; another one answers.')
     if (!gone.signal.aborted) call.end()
   } catch (error) {
     if (gone.signal.aborted) return

@@ -1,4 +1,4 @@
-import { Metadata, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js'
+import { Metadata, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js'
 import type { CallState } from '../../rpc/call-state.ts'
 import type { PipelineMethod } from '../../rpc/pipeline.ts'
 import { cancelled } from '../../rpc/steps/deadline.ts'

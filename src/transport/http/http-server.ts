@@ -1,5 +1,10 @@
 import { createServer, type Server } from 'node:http'
-import { createSecureServer, createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2'
+import {
+  createServer as createHttp2Server,
+  createSecureServer,
+  type Http2Server,
+  type ServerHttp2Session,
+} from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Log } from '../../observe/log.ts'
 import { sniffProtocol } from './protocol-sniffer.ts'
@@ -57,12 +62,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const connections = new TrackedConnections()
   const draining = new AbortController()
   const serve = (request: HttpRequest, response: HttpResponse) => {
-    if (draining.signal.aborted && request.httpVersionMajor === 1) response.setHeader('connection', 'close')
+    if (request.httpVersionMajor === 1) closeWhenDraining(request, response, draining.signal)
     boundBody(request, limits.requestMs)
     if (!options.rpc.handle(request, response)) serveRoute(options, request, response)
   }
   const listener =
-    options.tls === undefined ? clearListener(limits, connections, serve) : tlsListener(options.tls, limits, connections, serve)
+    options.tls === undefined
+      ? clearListener(limits, connections, serve)
+      : tlsListener(options.tls, limits, connections, serve)
   return {
     listen: (host, port) => listen(listener, host, port),
     [Symbol.asyncDispose]: async () => {
@@ -141,6 +148,14 @@ function prepareHttp2(server: Http2Server, limits: HttpLimits, connections: Trac
   server.on('sessionError', () => {})
 }
 
+/** A connection that is kept alive would hold the shutdown up: it ends after the answer it carries. */
+function closeWhenDraining(request: HttpRequest, response: HttpResponse, draining: AbortSignal): void {
+  if (draining.aborted) response.setHeader('connection', 'close')
+  response.once('finish', () => {
+    if (draining.aborted) request.socket.end()
+  })
+}
+
 /** HTTP/2 has no time limit of its own for a body: one that drips in for ever (slow-loris) is reset. */
 function boundBody(request: HttpRequest, requestMs: number): void {
   if (!('stream' in request) || request.stream.readableEnded) return
@@ -186,19 +201,31 @@ function listen(listener: Listener, host: string, port: number): Promise<number>
   })
 }
 
-async function stop(listener: Listener, connections: TrackedConnections, rpc: RpcHandler, drainMs: number): Promise<void> {
+async function stop(
+  listener: Listener,
+  connections: TrackedConnections,
+  rpc: RpcHandler,
+  drainMs: number,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => listener.close(() => resolve()))
   rpc.drain()
   connections.closeSessions()
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, drainMs)
-  })
-  await Promise.race([closed, late])
-  clearTimeout(timer)
-  // Streams and calls that outlive the grace are told so before their connection is cut.
+  const ended = Promise.all([closed, connections.allClosed()])
+  await within(drainMs, ended)
+  // Calls that outlive the grace are told so before their connection is cut.
   rpc[Symbol.dispose]()
-  await new Promise((resolve) => setImmediate(resolve))
+  await within(farewellMs, ended)
   connections.destroyAll()
   await closed
+}
+
+const farewellMs = 500
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
 }

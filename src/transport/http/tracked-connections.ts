@@ -5,10 +5,22 @@ import type { Socket } from 'node:net'
 export class TrackedConnections {
   readonly #sockets = new Set<Socket>()
   readonly #sessions = new Set<ServerHttp2Session>()
+  #onEmpty: (() => void) | undefined
 
   addSocket(socket: Socket): void {
     this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      if (this.#sockets.size === 0) this.#onEmpty?.()
+    })
+  }
+
+  /** For once no new connections are taken. */
+  allClosed(): Promise<void> {
+    if (this.#sockets.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve
+    })
   }
 
   addSession(session: ServerHttp2Session): void {

@@ -51,6 +51,7 @@ function createRig(seed: number): Rig {
     catalogue,
     clock,
     maxTenants: 5,
+    maxBindings: 40,
     alarm: () => undefined,
     directoryRevision: () => 3,
   })

@@ -1,4 +1,5 @@
 import { permissionsOf } from '../../../../src/access/engine/answer-bytes.ts'
+import { BindingBudget } from '../../../../src/access/engine/binding-cache.ts'
 import { PermissionCatalogue } from '../../../../src/access/engine/catalogue.ts'
 import { type Decision, decide, type Question } from '../../../../src/access/engine/decision.ts'
 import type { EngineAlarm } from '../../../../src/access/engine/engine-alarm.ts'
@@ -10,6 +11,8 @@ export interface SnapshotRig {
   readonly snapshot: TenantSnapshot
   readonly catalogue: PermissionCatalogue
   readonly alarms: EngineAlarm[]
+  /** Room for ten compiled bindings. */
+  readonly budget: BindingBudget
   directoryRevision: number
   /** Alice, `orders.read` in `prod`, unless said otherwise. */
   ask(question?: Partial<Question>, nowMs?: number): Decision
@@ -17,14 +20,15 @@ export interface SnapshotRig {
   permissions(question?: Partial<Question>, nowMs?: number): string
 }
 
-export function createSnapshotRig(facts: Partial<TenantFacts> = {}, maxBindings = 1_000): SnapshotRig {
+export function createSnapshotRig(facts: Partial<TenantFacts> = {}): SnapshotRig {
   const catalogue = new PermissionCatalogue(testPermissions)
   const alarms: EngineAlarm[] = []
+  const budget = new BindingBudget(10, () => snapshot.forgetCompiled())
   const snapshot = new TenantSnapshot(acmeFacts(facts), {
     catalogue,
     alarm: (alarm) => alarms.push(alarm),
     directoryRevision: () => rig.directoryRevision,
-    maxBindings,
+    budget,
   })
   const ask = (question: Partial<Question> = {}, nowMs = 1_000): Decision =>
     decide(snapshot, { subject: alice, workspace: 'prod', permission: 'orders.read', ...question }, nowMs)
@@ -32,6 +36,7 @@ export function createSnapshotRig(facts: Partial<TenantFacts> = {}, maxBindings 
     snapshot,
     catalogue,
     alarms,
+    budget,
     directoryRevision: 7,
     ask,
     reason: (question, nowMs) => ask(question, nowMs).reason,

@@ -217,6 +217,7 @@ describe('a row that cannot be read', () => {
     expect(rig.reason()).toBe('GRANTED')
     rig.snapshot.apply(changedFacts({ memberships: new Map([[second, broken]]) }))
     expect(rig.reason()).toBe('NO_ACCESS')
+    expect(rig.alarms).toMatchObject([{ table: 'memberships', id: second, workspaceId: prodId }])
     rig.snapshot.apply(changedFacts({ memberships: new Map([[second, undefined]]) }))
     expect(rig.reason()).toBe('GRANTED')
   })
@@ -272,12 +273,14 @@ test('compiled bindings are bounded, and questions about nothing leave none behi
   const workspaces = Array.from({ length: 50 }, (_, at) =>
     workspaceFact({ workspaceId: uid(100 + at), slug: `w-${at}` }),
   )
-  const rig = createSnapshotRig({ workspaces, memberships: [reach] }, 10)
+  const rig = createSnapshotRig({ workspaces, memberships: [reach] })
   for (const { slug } of workspaces) {
-    rig.ask({ workspace: slug })
-    expect(rig.snapshot.compiledBindings).toBeLessThanOrEqual(10)
+    expect(rig.permissions({ workspace: slug })).toBe('orders.write')
+    expect(rig.budget.used).toBeLessThanOrEqual(10)
   }
-  const before = rig.snapshot.compiledBindings
+  const before = rig.budget.used
   for (const { slug } of workspaces) rig.ask({ workspace: slug, subject: robot })
-  expect(rig.snapshot.compiledBindings).toBe(before)
+  expect(rig.budget.used).toBe(before)
+  rig.snapshot.apply(changedFacts({ memberships: new Map([[second, undefined]]) }))
+  expect(rig.budget.used).toBe(0)
 })

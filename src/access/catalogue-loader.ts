@@ -1,0 +1,52 @@
+import type { Clock } from '../base/clock.ts'
+import type { Ids } from '../base/ids.ts'
+import type { Directory } from '../tenancy/directory.ts'
+import type { PlatformCapability } from '../tenancy/platform-capability.ts'
+import type { CataloguedPermission, PermissionCatalogue } from './engine/catalogue.ts'
+import { ownPermissions } from './own-permissions.ts'
+import { ownService } from './permission.ts'
+import { permissionRows } from './permission-store.ts'
+
+const everyRow = 10_000_000
+
+/** Writes Tenure's own permissions beside those of the products: once for each version that brings new ones. */
+export async function seedOwnPermissions(
+  directory: Directory,
+  capability: PlatformCapability<'permission-catalogue'>,
+  { clock, ids }: { readonly clock: Clock; readonly ids: Ids },
+): Promise<void> {
+  const known = await directory.read(capability, (scope) => permissionRows(scope).list({ service: ownService }, everyRow))
+  const names = new Set(known.map(({ permissionId }) => permissionId))
+  const missing = ownPermissions.filter(({ name }) => !names.has(name))
+  if (missing.length === 0) return
+  const now = new Date(clock.nowMs())
+  const common = { service: ownService, version: 1, createTime: now, updateTime: now }
+  await directory.writeUnlogged(capability, (scope) =>
+    permissionRows(scope).insertMany(
+      missing.map(({ name, effect, description }) => ({
+        ...common,
+        permissionId: name,
+        uid: ids.next(),
+        effect,
+        description,
+      })),
+    ),
+  )
+}
+
+/** Brings the catalogue in memory to what the directory holds. */
+export async function loadCatalogue(
+  directory: Directory,
+  capability: PlatformCapability<'permission-catalogue'>,
+  catalogue: PermissionCatalogue,
+): Promise<void> {
+  const rows = await directory.read(capability, (scope) => permissionRows(scope).list({}, everyRow))
+  const platformOnly = new Set(ownPermissions.filter((each) => each.platformOnly).map(({ name }) => name))
+  const entries: CataloguedPermission[] = rows.map(({ permissionId, effect, service }) => ({
+    name: permissionId,
+    effect,
+    service,
+    platformOnly: platformOnly.has(permissionId),
+  }))
+  catalogue.replaceAll(entries)
+}

@@ -1,0 +1,170 @@
+import type { ApiKeyId, MembershipId, PrincipalId, RoleId, TenantId, WorkspaceId } from '../base/ids.ts'
+import { nilUuid } from '../base/ids.ts'
+import type { ApiKeyRow } from '../credentials/api-key.ts'
+import { apiKeyRows } from '../credentials/api-key-store.ts'
+import type { MembershipRow } from '../people/membership.ts'
+import { membershipRows } from '../people/membership-store.ts'
+import type { ServiceAccountRow } from '../people/service-account.ts'
+import { serviceAccountRows } from '../people/service-account-store.ts'
+import type { UserRow } from '../people/user.ts'
+import { userRows } from '../people/user-store.ts'
+import type { ReadScope, Scopes } from '../tenancy/scope.ts'
+import type { TenantContext } from '../tenancy/tenant-context.ts'
+import type { TenantHeadRow } from '../tenants/tenant.ts'
+import { headRows } from '../tenants/tenant-store.ts'
+import type { WorkspaceRow } from '../tenants/workspace.ts'
+import { workspaceRows } from '../tenants/workspace-store.ts'
+import type {
+  ApiKeyFact,
+  ChangedFacts,
+  ChangedRow,
+  FactsReader,
+  MembershipFact,
+  PrincipalFact,
+  RoleFact,
+  TenantFact,
+  WorkspaceFact,
+} from './engine/facts.ts'
+import type { RoleRow } from './role.ts'
+import { roleRows } from './role-store.ts'
+
+export interface FactsReaderParts {
+  readonly scopes: Scopes
+  /** From the directory; undefined when no tenant has that slug. */
+  readonly tenantIdOf: (slug: string) => Promise<TenantId | undefined>
+}
+
+const everyRow = 10_000_000
+
+/** Reads what the engine compiles: each reading is one snapshot of one tenant, head included. */
+export function createFactsReader({ scopes, tenantIdOf }: FactsReaderParts): FactsReader {
+  const readTenantById = (tenantId: TenantId) =>
+    scopes.readAllWorkspaces(readerContext(tenantId), 'access-snapshot', readTenant)
+  return {
+    readTenantById,
+    async readTenantBySlug(slug) {
+      const tenantId = await tenantIdOf(slug)
+      return tenantId === undefined ? undefined : readTenantById(tenantId)
+    },
+    readChanged: (tenantId, rows) =>
+      scopes.readAllWorkspaces(readerContext(tenantId), 'access-snapshot', (scope) => readChanged(scope, rows)),
+  }
+}
+
+/** The engine's own context: it reads one tenant for all who ask about it, whoever asked first. */
+function readerContext(tenantId: TenantId): TenantContext {
+  return {
+    tenantId,
+    tenantSlug: '',
+    workspaceId: nilUuid as WorkspaceId,
+    workspaceSlug: '',
+    region: '',
+    tier: '',
+    placementEpoch: 0,
+    revision: 0,
+    actor: { principal: '', credential: '', requestId: '', clientIp: '' },
+  }
+}
+
+async function readTenant(scope: ReadScope) {
+  const head = await headRows(scope).find({})
+  if (head === undefined) return undefined
+  const users = await userRows(scope).list({}, everyRow)
+  const accounts = await serviceAccountRows(scope).list({}, everyRow)
+  return {
+    tenant: tenantFact(head),
+    workspaces: (await workspaceRows(scope).list({}, everyRow)).map(workspaceFact),
+    principals: [...users.map(userFact), ...accounts.map(accountFact)],
+    roles: (await roleRows(scope).list({}, everyRow)).map(roleFact),
+    memberships: (await membershipRows(scope).list({}, everyRow)).map(membershipFact),
+    apiKeys: (await apiKeyRows(scope).list({}, everyRow)).map(apiKeyFact),
+  }
+}
+
+async function readChanged(scope: ReadScope, rows: readonly ChangedRow[]): Promise<ChangedFacts | undefined> {
+  const head = await headRows(scope).find({})
+  if (head === undefined) return undefined
+  const reread = async <Row, Fact>(
+    table: string,
+    find: (id: string) => Promise<Row | undefined>,
+    factFrom: (row: Row) => Fact,
+  ): Promise<[string, Fact | undefined][]> => {
+    const found: [string, Fact | undefined][] = []
+    for (const { id } of rows.filter((row) => row.table === table)) {
+      const row = await find(id)
+      found.push([id, row === undefined ? undefined : factFrom(row)])
+    }
+    return found
+  }
+  const workspaces = await reread('workspaces', (id) => workspaceRows(scope).find({ workspaceId: id }), workspaceFact)
+  const users = await reread('users', (id) => userRows(scope).find({ userId: id }), userFact)
+  const accounts = await reread(
+    'service_accounts',
+    (id) => serviceAccountRows(scope).find({ serviceAccountId: id }),
+    accountFact,
+  )
+  const roles = await reread('roles', (id) => roleRows(scope).find({ roleId: id }), roleFact)
+  const memberships = await reread(
+    'memberships',
+    (id) => membershipRows(scope).find({ membershipId: id }),
+    membershipFact,
+  )
+  const apiKeys = await reread('api_keys', (id) => apiKeyRows(scope).find({ apiKeyId: id }), apiKeyFact)
+  return {
+    tenant: tenantFact(head),
+    workspaces: new Map(workspaces),
+    principals: new Map([...users, ...accounts]),
+    roles: new Map(roles),
+    memberships: new Map(memberships),
+    apiKeys: new Map(apiKeys),
+  }
+}
+
+function tenantFact(row: TenantHeadRow): TenantFact {
+  const { slug, state, suspensionMode, region, tier, placementEpoch, timelineId, revision } = row
+  return {
+    ...{ slug, state, suspensionMode, region, tier, placementEpoch, timelineId, revision },
+    tenantId: row.tenantId as TenantId,
+  }
+}
+
+function workspaceFact({ workspaceId, slug, state }: WorkspaceRow): WorkspaceFact {
+  return { workspaceId: workspaceId as WorkspaceId, slug, state }
+}
+
+function userFact({ userId, slug, issuer, subject, state }: UserRow): PrincipalFact {
+  return { principalId: userId as PrincipalId, kind: 'user', slug, issuer, subject, active: state === 'ACTIVE' }
+}
+
+export function accountFact({ serviceAccountId, slug, state }: Omit<ServiceAccountRow, 'tenantId'>): PrincipalFact {
+  const principalId = serviceAccountId as PrincipalId
+  return { principalId, kind: 'service_account', slug, issuer: '', subject: '', active: state === 'ACTIVE' }
+}
+
+function roleFact({ roleId, slug, permissions }: RoleRow): RoleFact {
+  return { roleId: roleId as RoleId, slug, permissions }
+}
+
+function membershipFact(row: MembershipRow): MembershipFact {
+  return {
+    membershipId: row.membershipId as MembershipId,
+    workspaceId: row.workspaceId as WorkspaceId,
+    principalId: row.principalId as PrincipalId,
+    roles: row.roles,
+    reachAll: row.reachAll,
+    expireTimeMs: row.expireTime?.getTime(),
+  }
+}
+
+export function apiKeyFact(row: Omit<ApiKeyRow, 'tenantId' | 'ownerKind' | 'lastUsedTime'>): ApiKeyFact {
+  return {
+    apiKeyId: row.apiKeyId as ApiKeyId,
+    workspaceId: row.workspaceId as WorkspaceId,
+    ownerId: row.ownerId as PrincipalId,
+    secretHash: row.secretHash,
+    permissions: row.permissions,
+    expireTimeMs: row.expireTime?.getTime(),
+    revoked: row.state !== 'ACTIVE',
+  }
+}
+

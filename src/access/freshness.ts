@@ -1,0 +1,44 @@
+import { TenureError } from '../base/errors.ts'
+import { platformTenantId } from '../base/ids.ts'
+import { decodeRevision, type Revision } from '../base/revision.ts'
+import type { Freshness } from '../rpc/ports.ts'
+import type { Directory } from '../tenancy/directory.ts'
+import type { TenantContext } from '../tenancy/tenant-context.ts'
+import type { Engines } from './engines.ts'
+
+export function createFreshness(engines: Engines, directory: Directory): Freshness {
+  return {
+    atLeast(token, context) {
+      const revision = decodeRevision(token)
+      if (revision === undefined) throw notOurs()
+      if (revision.tenantId === platformTenantId) return checkDirectory(revision, directory)
+      // Of another tenant, or where no tenant is: told apart from a forged one by nobody.
+      if (context === undefined || revision.tenantId !== context.tenantId) throw notOurs()
+      return reach(engines, context, revision)
+    },
+  }
+}
+
+/** A platform write is in every decision of this process before it is answered. */
+function checkDirectory(revision: Revision, directory: Directory): void {
+  if (revision.timelineId !== directory.timelineId()) throw lost()
+  if (revision.directoryRevision > directory.revision()) throw stale()
+}
+
+async function reach(engines: Engines, context: TenantContext, revision: Revision): Promise<void> {
+  const snapshot = await engines.of(context.tenantId)
+  if (snapshot !== undefined && snapshot.tenant.timelineId !== revision.timelineId) throw lost()
+  await engines.tenants.atLeast(context.tenantId, revision.tenantRevision)
+}
+
+function notOurs(): TenureError {
+  return new TenureError('INVALID_REVISION', 'at_least_revision: is not a revision of this place. Pass one that a call about it answered.')
+}
+
+function lost(): TenureError {
+  return new TenureError('REVISION_LOST', 'This revision is from before a restore and may be lost. Read again without at_least_revision.')
+}
+
+function stale(): TenureError {
+  return new TenureError('STALE', 'This server has not seen that revision yet. Repeat the call in a moment.', { retryAfterMs: 200 })
+}

@@ -1,0 +1,51 @@
+import type { PermissionEffect } from './permission.ts'
+
+/** A permission of Tenure itself. Methods name them in their policies; a start with a policy that names another fails. */
+export interface OwnPermission {
+  readonly name: string
+  readonly effect: PermissionEffect
+  /** Only a platform role can have it: no tenant ever grants it. */
+  readonly platformOnly: boolean
+  readonly description: string
+}
+
+function own(name: string, effect: PermissionEffect, description: string): OwnPermission {
+  return { name, effect, platformOnly: false, description }
+}
+
+function platform(name: string, effect: PermissionEffect, description: string): OwnPermission {
+  return { name, effect, platformOnly: true, description }
+}
+
+function crud(noun: string, verbs: readonly string[], what: string): OwnPermission[] {
+  return verbs.map((verb) => own(`${noun}.${verb}`, verb === 'get' || verb === 'list' ? 'READ' : 'WRITE', `${verb} ${what}`))
+}
+
+export const ownPermissions: readonly OwnPermission[] = [
+  platform('tenants.create', 'WRITE', 'create tenants'),
+  platform('tenants.list', 'READ', 'list the tenants of the platform'),
+  platform('tenants.suspend', 'WRITE', 'suspend a tenant'),
+  platform('tenants.resume', 'WRITE', 'end the suspension of a tenant'),
+  platform('tenants.undelete', 'WRITE', 'bring a deleted tenant back'),
+  ...crud('tenants', ['get', 'update', 'delete'], 'the tenant'),
+  ...crud(
+    'workspaces',
+    ['create', 'get', 'list', 'update', 'archive', 'unarchive', 'delete', 'undelete'],
+    'workspaces of the tenant',
+  ),
+  ...crud('users', ['create', 'get', 'list', 'update', 'disable', 'enable', 'delete'], 'users of the tenant'),
+  ...crud(
+    'serviceAccounts',
+    ['create', 'get', 'list', 'update', 'disable', 'enable', 'delete'],
+    'service accounts',
+  ),
+  ...crud('memberships', ['create', 'get', 'list', 'update', 'delete'], 'memberships of the place'),
+  ...crud('roles', ['create', 'get', 'list', 'update', 'delete'], 'roles of the tenant'),
+  platform('permissions.create', 'WRITE', 'add to the catalogue of permissions'),
+  platform('permissions.delete', 'WRITE', 'take out of the catalogue of permissions'),
+  ...crud('apiKeys', ['create', 'get', 'list', 'revoke'], 'API keys of the place'),
+  own('access.check', 'READ', 'ask what a principal may do at the place'),
+  own('audit.list', 'READ', 'list audit events of the place'),
+  own('audit.verify', 'READ', 'verify audit chains'),
+  platform('diagnostics.get', 'READ', 'ask what is running'),
+]

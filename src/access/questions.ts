@@ -1,0 +1,101 @@
+import { invalidField, TenureError } from '../base/errors.ts'
+import type { TenantId } from '../base/ids.ts'
+import { type Place, parseName, placeName } from '../base/resource-name.ts'
+import { type ParsedApiKey, parseApiKey } from '../credentials/api-key.ts'
+import type { AuthorizeRequest, Principal } from '../gen/tenure/v1/access_service_pb.ts'
+import { actorOf, type Call, callerOf } from '../rpc/call.ts'
+import type { Demand, Freshness, Gate } from '../rpc/ports.ts'
+import type { TenantContext } from '../tenancy/tenant-context.ts'
+import { type Decision, noAccess, type Question, type Subject } from './engine/decision.ts'
+import { verifySecret } from './verify-secret.ts'
+import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
+import type { Engines } from './engines.ts'
+
+export interface SubjectParts {
+  readonly engines: Engines
+  readonly gate: Gate
+  readonly freshness: Freshness
+  readonly environment: string
+}
+
+/** A question ready to be decided, or decided already because nothing of the place may be looked at. */
+export type Asked =
+  | { readonly kind: 'question'; readonly snapshot: TenantSnapshot; readonly question: Question }
+  | { readonly kind: 'decided'; readonly decision: Decision }
+
+type Sooner<Value> = Value | Promise<Value>
+
+const nobody: Asked = { kind: 'decided', decision: noAccess }
+const badCredential: Asked = { kind: 'decided', decision: { ...noAccess, reason: 'UNAUTHENTICATED' } }
+
+const demand: Demand = { permission: 'access.check', workspaceItself: false, write: false, unknownPlaceIsAnAnswer: true }
+
+/** At the place the caller was admitted to. No context: a platform caller asked about a place that is not there. */
+export function askAtPlace(parts: SubjectParts, request: AuthorizeRequest, context: TenantContext | undefined): Sooner<Asked> {
+  if (context === undefined) return nobody
+  const snapshot = parts.engines.of(context.tenantId)
+  if (snapshot instanceof Promise) return snapshot.then((loaded) => askIn(parts, loaded, request, context))
+  return askIn(parts, snapshot, request, context)
+}
+
+/** At the place the question names, or the credential's own: the caller is admitted there first, like a caller of Authorize. */
+export async function askAnywhere(parts: SubjectParts, request: AuthorizeRequest, call: Call): Promise<Asked> {
+  const place = request.parent === '' ? await placeOfKey(parts, request) : parseName(request.parent)
+  if (place === undefined) return badCredential
+  const context = await parts.gate.admit(callerOf(call), place, demand, actorOf(call))
+  if (request.atLeastRevision !== '') await parts.freshness.atLeast(request.atLeastRevision, context)
+  return askAtPlace(parts, { ...request, parent: placeName(place) }, context)
+}
+
+async function placeOfKey(parts: SubjectParts, { credential }: AuthorizeRequest): Promise<Place | undefined> {
+  if (credential.case !== 'apiKey') {
+    throw invalidField('parent', 'must name a tenant or a workspace, unless an api_key says where')
+  }
+  const key = parseApiKey(credential.value, parts.environment)
+  if (key === undefined) return undefined
+  const snapshot = await parts.engines.of(key.tenantId as TenantId)
+  const fact = verifySecret(snapshot, key)
+  if (snapshot === undefined || fact === undefined) return undefined
+  return { tenant: snapshot.tenant.slug, workspace: snapshot.workspaceById(fact.workspaceId)?.slug ?? '' }
+}
+
+function askIn(
+  parts: SubjectParts,
+  snapshot: TenantSnapshot | undefined,
+  request: AuthorizeRequest,
+  context: TenantContext,
+): Asked {
+  if (snapshot === undefined) return nobody
+  const { credential, permission } = request
+  const workspace = context.workspaceSlug
+  switch (credential.case) {
+    case 'apiKey': {
+      const key = parseApiKey(credential.value, parts.environment)
+      if (key === undefined) return badCredential
+      return askAboutKey(snapshot, key, { workspace, permission })
+    }
+    case 'principal': {
+      const subject = subjectFrom(credential.value, context.tenantSlug)
+      return subject === undefined ? nobody : { kind: 'question', snapshot, question: { subject, workspace, permission } }
+    }
+    default:
+      throw new TenureError('INVALID_FIELD', 'credential: must be set')
+  }
+}
+
+function askAboutKey(snapshot: TenantSnapshot, key: ParsedApiKey, where: Omit<Question, 'subject'>): Asked {
+  // Another tenant's key is a stranger here, and is not looked up.
+  if (key.tenantId !== snapshot.tenant.tenantId) return nobody
+  const fact = verifySecret(snapshot, key)
+  if (fact === undefined) return badCredential
+  return { kind: 'question', snapshot, question: { ...where, subject: { kind: 'api_key', apiKeyId: fact.apiKeyId } } }
+}
+
+/** Undefined: a principal of another tenant, a stranger here. */
+function subjectFrom({ kind }: Principal, tenant: string): Subject | undefined {
+  if (kind.case === 'identity') return { kind: 'identity', issuer: kind.value.issuer, subject: kind.value.subject }
+  if (kind.case === undefined) throw new TenureError('INVALID_FIELD', 'principal: must be set')
+  const name = parseName(kind.value)
+  if (name === undefined || name.tenant !== tenant) return undefined
+  return { kind: kind.case === 'user' ? 'user' : 'service_account', slug: name.id }
+}

@@ -1,0 +1,30 @@
+import { create } from '@bufbuild/protobuf'
+import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt'
+import { DiagnosticsService, GetServerInfoResponseSchema } from '../gen/tenure/v1/diagnostics_service_pb.ts'
+import { implement, type ServiceImplementation } from '../rpc/call.ts'
+
+/** Facts of the running server that do not change while it runs. */
+export interface ServerFacts {
+  readonly version: string
+  readonly schemaVersion: number
+  readonly engine: string
+  readonly keyring: string
+  readonly startMs: number
+  readonly features: readonly string[]
+}
+
+export function createDiagnosticsService(facts: ServerFacts): ServiceImplementation {
+  return implement(DiagnosticsService, {
+    getServerInfo: () =>
+      create(GetServerInfoResponseSchema, {
+        version: facts.version,
+        schemaVersion: facts.schemaVersion,
+        engine: facts.engine,
+        keyring: facts.keyring,
+        startTime: timestampFromMs(facts.startMs),
+        // The one server of an embedded database sees every change before it is acknowledged.
+        feedFreshness: durationFromMs(0),
+        features: [...facts.features],
+      }),
+  })
+}

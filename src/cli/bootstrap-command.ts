@@ -1,0 +1,25 @@
+import { existsSync } from 'node:fs'
+import { bootstrapRootKey } from '../bootstrap.ts'
+import { loadProcessConfig } from '../config/process-config.ts'
+import { openPlatform } from '../platform.ts'
+import { createRuntime } from '../server.ts'
+import { StartError } from '../storage/sqlite/sqlite-file.ts'
+
+/** Mints the root key once. A second run finds it and changes nothing. */
+export async function bootstrapCommand(): Promise<number> {
+  const config = loadProcessConfig()
+  const runtime = createRuntime(config)
+  await using platform = await openPlatform(config, runtime)
+  const made = await bootstrapRootKey(platform, runtime, config)
+  if (made) {
+    process.stdout.write(`The root API key is in ${config.rootKeyFile}, readable by you alone. Keep it safe.\n`)
+    return 0
+  }
+  if (existsSync(config.rootKeyFile)) {
+    process.stdout.write(`The root API key was made before; it is in ${config.rootKeyFile}.\n`)
+    return 0
+  }
+  throw new StartError(
+    `The root API key was made before, and ${config.rootKeyFile} is not there. It cannot be shown again: put the file back, or begin with an empty database.`,
+  )
+}

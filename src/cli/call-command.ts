@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs'
+import { type DescMethodUnary, fromJsonString, toJsonString } from '@bufbuild/protobuf'
+import { Code, ConnectError } from '@connectrpc/connect'
+import { createConnectTransport } from '@connectrpc/connect-node'
+import { httpUrlOf } from '../config/listen-address.ts'
+import { loadProcessConfig } from '../config/process-config.ts'
+import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
+import { tenureServices } from '../rpc/services.ts'
+import { StartError } from '../storage/sqlite/sqlite-file.ts'
+
+export interface CallOptions {
+  readonly address?: string
+  readonly keyFile?: string
+}
+
+/** Calls one RPC and prints its answer as JSON; a failure goes to standard error with its reason, and answers 1. */
+export async function callCommand(name: string, json: string, options: CallOptions): Promise<number> {
+  const config = loadProcessConfig()
+  const method = methodNamed(name)
+  const transport = createConnectTransport({
+    baseUrl: options.address ?? httpUrlOf(config.httpAddress),
+    httpVersion: '1.1',
+    useBinaryFormat: true,
+  })
+  const headers = { authorization: `Bearer ${readKey(options.keyFile ?? config.rootKeyFile)}` }
+  try {
+    const answer = await transport.unary(method, undefined, 30_000, headers, requestFrom(method, json))
+    process.stdout.write(`${toJsonString(method.output, answer.message, { prettySpaces: 2, useProtoFieldName: true })}\n`)
+    return 0
+  } catch (error) {
+    if (!(error instanceof ConnectError)) throw error
+    const reason = error.findDetails(ErrorInfoSchema)[0]?.reason
+    process.stderr.write(`${Code[error.code]}${reason === undefined ? '' : ` (${reason})`}: ${error.rawMessage}\n`)
+    return 1
+  }
+}
+
+function methodNamed(name: string): DescMethodUnary {
+  const [serviceName = '', methodName = ''] = name.split('/')
+  const service = tenureServices.find(
+    ({ typeName, name: short }) => typeName === serviceName || short === serviceName,
+  )
+  const method = service?.methods.find((each) => each.name === methodName)
+  if (method?.methodKind === 'unary') return method
+  const known = service === undefined ? tenureServices.map((each) => each.name) : service.methods.map((each) => each.name)
+  throw new StartError(`There is no ${JSON.stringify(name)}. There are ${known.join(', ')}.`)
+}
+
+function requestFrom(method: DescMethodUnary, json: string) {
+  try {
+    return fromJsonString(method.input, json)
+  } catch (error) {
+    throw new StartError(`The request is not a ${method.input.name}: ${error instanceof Error ? error.message : String(error)}.`)
+  }
+}
+
+function readKey(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch {
+    throw new StartError(`The API key file ${file} cannot be read. Run tenure bootstrap, or name one with --key-file.`)
+  }
+}

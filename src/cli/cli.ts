@@ -1,0 +1,55 @@
+import { Command, CommanderError } from 'commander'
+import { productVersion } from '../version.ts'
+import { bootstrapCommand } from './bootstrap-command.ts'
+import { callCommand } from './call-command.ts'
+import { migrateCommand } from './migrate-command.ts'
+import { serveCommand } from './serve-command.ts'
+
+/** Runs one command line. Answers the exit code; throws what stops a start. `stop` asks a server to drain. */
+export async function runCli(argv: readonly string[], stop: AbortSignal): Promise<number> {
+  let exitCode = 0
+  const program = new Command('tenure')
+    .description('Tenure: tenants, workspaces, members, roles, and one answer to who may do what, where.')
+    .version(productVersion)
+    .exitOverride()
+    .showHelpAfterError('Run with --help to see an example.')
+  const command = (name: string, description: string, example: string) =>
+    program
+      .command(name)
+      .description(description)
+      .exitOverride()
+      .addHelpText('after', `\nExample:\n  ${example}`)
+  const finish = (work: Promise<number>) =>
+    work.then((code) => {
+      exitCode = code
+    })
+  command('serve', 'Start the server.', 'TENURE_GRPC_ADDRESS=127.0.0.1:7080 tenure serve').action(() =>
+    finish(serveCommand(stop)),
+  )
+  command('bootstrap', 'Make the root service account and its API key, once.', 'tenure bootstrap').action(() =>
+    finish(bootstrapCommand()),
+  )
+  command('migrate', 'Show or apply database migrations.', 'tenure migrate plan')
+    .argument('<action>', 'up, status or plan')
+    .option('-o, --output <format>', 'text or json', 'text')
+    .action((action: string, options: { output: string }) => finish(migrateCommand(action, options.output)))
+  command(
+    'call',
+    'Call any RPC of a running server with a JSON request.',
+    `tenure call TenantService/CreateTenant '{"tenant_id": "acme"}'`,
+  )
+    .argument('<method>', 'Service/Method')
+    .argument('[json]', 'the request', '{}')
+    .option('-a, --address <url>', 'HTTP address of the server')
+    .option('-k, --key-file <file>', 'file that holds the API key (default: the root key file)')
+    .action((method: string, json: string, options: { address?: string; keyFile?: string }) =>
+      finish(callCommand(method, json, options)),
+    )
+  try {
+    await program.parseAsync(argv)
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode
+    throw error
+  }
+  return exitCode
+}

@@ -1,0 +1,147 @@
+import { type CellConfig, cellsSchema } from './cells.ts'
+import { parseIssuer } from './issuer.ts'
+import {
+  addressType,
+  booleanType,
+  choiceType,
+  fileType,
+  integerType,
+  parsedType,
+  patternType,
+  type SettingType,
+  textType,
+} from './setting-types.ts'
+import { parseDatabaseUrl, parseKeyringUrl } from './stores.ts'
+
+/** One row of the table that reading, validation and documentation share. */
+export interface Setting<Value> {
+  /** Unset: YAML only. */
+  readonly variable?: string
+  /** Keys from the top of the YAML file, joined by dots. Unset: environment only. */
+  readonly yamlPath?: string
+  readonly type: SettingType<Value>
+  /** The raw value that stands in for a missing one. */
+  readonly fallback?: unknown
+  /** What the documentation shows where there is no fallback. */
+  readonly fallbackText?: string
+  readonly description: string
+  readonly isSecret?: true
+}
+
+function setting<Value>(
+  variable: string | undefined,
+  yamlPath: string | undefined,
+  type: SettingType<Value>,
+  rest: Omit<Setting<Value>, 'variable' | 'yamlPath' | 'type'>,
+): Setting<Value> {
+  return { ...(variable && { variable }), ...(yamlPath && { yamlPath }), type, ...rest }
+}
+
+const cellsType: SettingType<readonly CellConfig[]> = {
+  label: 'list of {id, region}',
+  fromText: (text) => text,
+  schema: cellsSchema,
+}
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+
+/** Every setting there is. The order is that of the documentation. */
+export const settings = {
+  configFile: setting('TENURE_CONFIG', undefined, fileType, {
+    description: 'One YAML file of settings. A variable of the environment wins over it.',
+  }),
+  grpcAddress: setting('TENURE_GRPC_ADDRESS', 'grpc.address', addressType, {
+    fallback: '127.0.0.1:7080',
+    description: 'Where native gRPC listens. Port 0 lets the system choose.',
+  }),
+  httpAddress: setting('TENURE_HTTP_ADDRESS', 'http.address', addressType, {
+    fallback: '127.0.0.1:7081',
+    description: 'Where Connect, gRPC-Web, JSON, `/metrics` and health listen. Port 0 lets the system choose.',
+  }),
+  database: setting('TENURE_DATABASE_URL', 'database.url', parsedType('sqlite:\\<file\\>', parseDatabaseUrl), {
+    fallback: 'sqlite:.tenure/tenure.db',
+    description: 'The database.',
+  }),
+  keyring: setting('TENURE_KEYRING', 'keyring', parsedType('local:\\<folder\\>', parseKeyringUrl), {
+    fallback: 'local:.tenure/keyring',
+    description: 'Where the keys live that everything sealed depends on. Back it up apart from the database.',
+  }),
+  rootKeyFile: setting('TENURE_ROOT_KEY_FILE', 'rootKeyFile', fileType, {
+    fallback: '.tenure/root-api-key',
+    description: 'Where `tenure bootstrap` writes the root API key, readable by its owner only.',
+  }),
+  issuer: setting('TENURE_ISSUER', 'issuer', parsedType('URL', parseIssuer), {
+    fallbackText: 'the HTTP address, where that is loopback without TLS; else required',
+    description: 'Who tokens of this installation say they come from.',
+  }),
+  audience: setting('TENURE_AUDIENCE', 'audience', textType, {
+    fallback: 'tenure',
+    description: 'What a token must name as its audience to be accepted by Tenure itself. Never empty.',
+  }),
+  environment: setting(
+    'TENURE_ENVIRONMENT',
+    'environment',
+    patternType(/^[a-z][a-z0-9]{0,15}$/, 'a letter a-z and up to 15 more of a-z and 0-9'),
+    {
+      fallback: 'dev',
+      description: 'Part of every API key, so that a key of one installation is told from one of another at sight.',
+    },
+  ),
+  replica: setting(
+    'TENURE_REPLICA',
+    'replica',
+    patternType(/^[a-z0-9-]{1,40}$/, '1 to 40 characters of a-z, 0-9 and -'),
+    { fallback: 'replica-1', description: 'Name of this server in the access chains it writes. One per server.' },
+  ),
+  tlsCertFile: setting('TENURE_TLS_CERT_FILE', 'tls.certFile', fileType, {
+    description: 'PEM certificate chain of both listeners. Goes with the key file.',
+  }),
+  tlsKeyFile: setting('TENURE_TLS_KEY_FILE', 'tls.keyFile', fileType, {
+    description: 'PEM private key of the certificate.',
+  }),
+  tlsClientCaFile: setting('TENURE_TLS_CLIENT_CA_FILE', 'tls.clientCaFile', fileType, {
+    description:
+      'PEM certificates of the authorities that client certificates must come from. Needs the certificate and key.',
+  }),
+  insecureListen: setting('TENURE_INSECURE_LISTEN', 'insecureListen', booleanType, {
+    fallback: false,
+    description: 'Allows listening beyond loopback without TLS, for those who end TLS in front of it.',
+  }),
+  logLevel: setting('TENURE_LOG_LEVEL', 'log.level', choiceType(logLevels), {
+    fallback: 'info',
+    description: 'The least severe lines that are logged.',
+  }),
+  maxInFlightReads: setting('TENURE_MAX_IN_FLIGHT_READS', 'limits.maxInFlightReads', integerType(1, 1_000_000), {
+    fallback: 2048,
+    description: 'Reads and checks that run at once; more are refused with OVERLOADED.',
+  }),
+  maxInFlightWrites: setting('TENURE_MAX_IN_FLIGHT_WRITES', 'limits.maxInFlightWrites', integerType(1, 1_000_000), {
+    fallback: 256,
+    description: 'Writes that run at once; more are refused with OVERLOADED.',
+  }),
+  maxDeadlineMs: setting('TENURE_MAX_DEADLINE_MS', 'limits.maxDeadlineMs', integerType(100, 3_600_000), {
+    fallback: 30_000,
+    description: 'The longest a call may take, whatever its client asks for.',
+  }),
+  maxTenantsInMemory: setting('TENURE_MAX_TENANTS_IN_MEMORY', 'limits.maxTenantsInMemory', integerType(1, 10_000_000), {
+    fallback: 10_000,
+    description: 'Tenants whose access snapshot is kept in memory.',
+  }),
+  drainMs: setting('TENURE_DRAIN_MS', 'limits.drainMs', integerType(0, 600_000), {
+    fallback: 10_000,
+    description: 'How long calls under way may go on once the server is told to stop.',
+  }),
+  cells: setting(undefined, 'cells', cellsType, {
+    fallback: [{ id: 'local', region: 'local' }],
+    description: 'The cells tenants can be placed in.',
+  }),
+} as const
+
+export type SettingName = keyof typeof settings
+
+export const settingNames = Object.keys(settings) as readonly SettingName[]
+
+type ValueOf<Entry> = Entry extends Setting<infer Value> ? Value : never
+
+/** What was read, by name of setting; a setting without a value is left out. */
+export type SettingValues = { readonly [Name in SettingName]?: ValueOf<(typeof settings)[Name]> }

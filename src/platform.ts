@@ -1,0 +1,153 @@
+import { loadCatalogue, seedOwnPermissions } from './access/catalogue-loader.ts'
+import { createDemands } from './access/demands.ts'
+import { PermissionCatalogue } from './access/engine/catalogue.ts'
+import { createEngine } from './access/engine/engine.ts'
+import { combineEngines, type Engines } from './access/engines.ts'
+import { createFactsReader } from './access/facts-reader.ts'
+import { createFreshness } from './access/freshness.ts'
+import { type AccessGate, createGate } from './access/gate.ts'
+import { createGrants, type Grants } from './access/grants.ts'
+import { createPlatformFactsReader } from './access/platform-facts-reader.ts'
+import { platformTenantId, type TenantId } from './base/ids.ts'
+import type { Config } from './config/config.ts'
+import { createAuthenticator } from './credentials/authenticator.ts'
+import { registerCells } from './placement/cell-store.ts'
+import type { AccessRecorder, Authenticator, Demands, Freshness } from './rpc/ports.ts'
+import type { Runtime } from './server.ts'
+import { openStorage, type Storage } from './storage-parts.ts'
+import { type AccessLog, createAccessLog } from './tenancy/access-log.ts'
+import { type Directory, openDirectory } from './tenancy/directory.ts'
+import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/platform-capability.ts'
+import { createScopes, type Scopes } from './tenancy/scope.ts'
+import { createTenantDirectory, type TenantDirectory } from './tenants/tenant-directory.ts'
+
+/** The kernel and what decides by it, opened over one configuration: everything below the services. */
+export interface Platform extends AsyncDisposable {
+  readonly storage: Storage
+  readonly capabilities: PlatformCapabilities
+  readonly directory: Directory
+  readonly tenants: TenantDirectory
+  readonly scopes: Scopes
+  readonly catalogue: PermissionCatalogue
+  readonly engines: Engines
+  readonly gate: AccessGate
+  readonly grants: Grants
+  readonly demands: Demands
+  readonly freshness: Freshness
+  readonly authenticator: Authenticator
+  readonly accessLog: AccessLog
+  readonly recorder: AccessRecorder
+}
+
+/** Migrates, opens, and finishes what a crash interrupted. Nothing listens yet. */
+export async function openPlatform(config: Config, runtime: Runtime): Promise<Platform> {
+  await using stack = new AsyncDisposableStack()
+  const { clock, ids } = runtime
+  const storage = stack.use(await openStorage(config, runtime))
+  const capabilities = issuePlatformCapabilities()
+  const catalogue = new PermissionCatalogue()
+  // Directory and engines need each other; the engines are there before the first write.
+  const late: { engines?: Engines; directory?: Directory } = {}
+  const directory = await openDirectory({
+    database: storage.directory,
+    clock,
+    ids,
+    bootstrap: capabilities.bootstrap,
+    committed: (revision, changes) => platformChanged(late, capabilities, catalogue, revision, changes),
+  })
+  late.directory = directory
+  await registerCells(directory, capabilities.bootstrap, config.cells, runtime)
+  await seedOwnPermissions(directory, capabilities['permission-catalogue'], runtime)
+  await loadCatalogue(directory, capabilities['permission-catalogue'], catalogue)
+  const deciding = openDeciding(config, runtime, { storage, capabilities, directory, catalogue })
+  late.engines = deciding.engines
+  await deciding.engines.of(platformTenantId)
+  const interrupted = await deciding.tenants.completeInterrupted()
+  if (interrupted > 0) runtime.log.info({ count: interrupted }, 'finished tenants whose creation was interrupted')
+  const accessLog = stack.use(openAccessLog(config, runtime, storage, capabilities))
+  const recorder: AccessRecorder = {
+    record: ({ caller, ...event }) =>
+      accessLog.record({ ...event, tenantId: event.context?.tenantId ?? caller.tenantId }),
+  }
+  const owned = stack.move()
+  return {
+    ...{ storage, capabilities, directory, catalogue, accessLog, recorder, ...deciding },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+interface Opened {
+  readonly storage: Storage
+  readonly capabilities: PlatformCapabilities
+  readonly directory: Directory
+  readonly catalogue: PermissionCatalogue
+}
+
+function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
+  const { storage, capabilities, directory, catalogue } = opened
+  const { clock, ids, log } = runtime
+  const tenants = createTenantDirectory({ directory, cell: storage.cell, capabilities, ids })
+  const late: { engines?: Engines; gate?: AccessGate } = {}
+  const scopes = createScopes({
+    cell: storage.cell,
+    clock,
+    ids,
+    directoryRevision: directory.revision,
+    committed: async ({ tenantId, revision, changes }) => {
+      const rows = changes.map(([table, workspaceId, id]) => ({ table, workspaceId, id }))
+      await late.engines?.tenants.committed({ tenantId, revision, rows })
+    },
+    readmit: async (context, revision) => late.gate?.readmit(context, revision),
+  })
+  const shared = {
+    catalogue,
+    clock,
+    directoryRevision: directory.revision,
+    alarm: (alarm: object) => log.error({ ...alarm }, 'a row that grants access cannot be read; its place is closed'),
+  }
+  const tenantIdOf = async (slug: string) => (await tenants.findBySlug(slug))?.tenantId as TenantId | undefined
+  const engines = combineEngines(
+    createEngine({ ...shared, reader: createFactsReader({ scopes, tenantIdOf }), maxTenants: config.limits.maxTenantsInMemory }),
+    createEngine({ ...shared, reader: createPlatformFactsReader(directory, capabilities), maxTenants: 1 }),
+  )
+  const gate = createGate({ engines, clock })
+  late.engines = engines
+  late.gate = gate
+  return {
+    ...{ tenants, scopes, engines, gate },
+    grants: createGrants({ engines, catalogue, clock }),
+    demands: createDemands({ engines, clock }),
+    freshness: createFreshness(engines, directory),
+    authenticator: createAuthenticator({ engines, clock, environment: config.environment }),
+  }
+}
+
+function openAccessLog(config: Config, { clock, ids, log }: Runtime, storage: Storage, capabilities: PlatformCapabilities) {
+  return createAccessLog({
+    cell: storage.cell,
+    directoryDatabase: storage.directory,
+    capability: capabilities['platform-access-log'],
+    clock,
+    ids,
+    replica: config.replica,
+    failed: (count, error) => log.error({ count, err: error }, 'access events could not be written and are lost'),
+  })
+}
+
+/** A platform write is in every decision before its caller hears of it. */
+async function platformChanged(
+  { engines, directory }: { readonly engines?: Engines; readonly directory?: Directory },
+  capabilities: PlatformCapabilities,
+  catalogue: PermissionCatalogue,
+  revision: number,
+  changes: readonly (readonly [string, string, string])[],
+): Promise<void> {
+  if (engines === undefined || directory === undefined) return
+  if (changes.some(([table]) => table === 'permissions')) {
+    await loadCatalogue(directory, capabilities['permission-catalogue'], catalogue)
+    engines.tenants.catalogueChanged()
+    engines.platform.catalogueChanged()
+  }
+  const rows = changes.map(([table, workspaceId, id]) => ({ table, workspaceId, id }))
+  await engines.platform.committed({ tenantId: platformTenantId, revision, rows })
+}

@@ -1,0 +1,120 @@
+import { randomFillSync } from 'node:crypto'
+import { type Clock, systemClock } from './base/clock.ts'
+import { createIds, type Ids, type RandomFill } from './base/ids.ts'
+import type { Config } from './config/config.ts'
+import { formatListenAddress } from './config/listen-address.ts'
+import { createLog, type Log } from './observe/log.ts'
+import { createMetrics, type Metrics } from './observe/metrics.ts'
+import { openPlatform, type Platform } from './platform.ts'
+import { createHealth } from './rpc/health.ts'
+import { compilePolicies } from './rpc/method-policy.ts'
+import { createPipeline } from './rpc/pipeline.ts'
+import { createReflection } from './rpc/reflection.ts'
+import { tenureServices } from './rpc/services.ts'
+import { ownPermissions } from './access/own-permissions.ts'
+import { createServices } from './service-list.ts'
+import { createConnectHandler } from './transport/connect/connect-handler.ts'
+import { createGrpcServer } from './transport/grpc/grpc-server.ts'
+import { createHttpServer } from './transport/http/http-server.ts'
+import { probeRoutes } from './transport/http/routes.ts'
+import { StartError } from './storage/sqlite/sqlite-file.ts'
+
+/** What a test may replace. Everything else is real everywhere. */
+export interface ServerOverrides {
+  readonly clock?: Clock
+  readonly random?: RandomFill
+  readonly log?: Log
+}
+
+export interface Server extends AsyncDisposable {
+  readonly grpcPort: number
+  readonly httpPort: number
+  readonly platform: Platform
+}
+
+/** Log levels of the configuration beyond those the log has. */
+const logLevelOf = { trace: 'debug', debug: 'debug', info: 'info', warn: 'warn', error: 'error', fatal: 'error' } as const
+
+export interface Runtime {
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly random: RandomFill
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+export function createRuntime(config: Config, overrides: ServerOverrides = {}): Runtime {
+  const clock = overrides.clock ?? systemClock
+  const random = overrides.random ?? ((bytes) => void randomFillSync(bytes))
+  return {
+    clock,
+    random,
+    ids: createIds(clock, random),
+    log: overrides.log ?? createLog({ level: logLevelOf[config.logLevel] }),
+    metrics: createMetrics({ runtime: true }),
+  }
+}
+
+/** Configuration to listeners. Disposing drains: health says NOT_SERVING, calls finish, what is recorded is written, files close. */
+export async function startServer(config: Config, overrides: ServerOverrides = {}): Promise<Server> {
+  await using stack = new AsyncDisposableStack()
+  const runtime = createRuntime(config, overrides)
+  const platform = stack.use(await openPlatform(config, runtime))
+  const services = createServices(platform, runtime, config, await openPageTokenKey(config, platform, runtime))
+  const health = createHealth(tenureServices)
+  const all = [...services, health.implementation]
+  const descriptors = all.map(({ service }) => service)
+  const pipeline = createPipeline({
+    services: all,
+    streams: [...health.streams, ...createReflection(descriptors)],
+    policies: compilePolicies(descriptors, new Set(ownPermissions.map(({ name }) => name))),
+    authenticator: platform.authenticator,
+    gate: platform.gate,
+    freshness: platform.freshness,
+    recorder: platform.recorder,
+    ...runtime,
+    limits: {
+      maxDeadlineMs: config.limits.maxDeadlineMs,
+      maxReadsInFlight: config.limits.maxInFlightReads,
+      maxWritesInFlight: config.limits.maxInFlightWrites,
+    },
+  })
+  const { drainMs } = config.limits
+  const tls = config.tls === undefined ? {} : { tls: config.tls }
+  const grpc = stack.use(createGrpcServer({ pipeline, drainMs, ...tls }))
+  let serving = false
+  const http = stack.use(
+    createHttpServer({
+      rpc: createConnectHandler(pipeline),
+      routes: probeRoutes({ isHealthy: () => true, isReady: () => serving, metrics: runtime.metrics }),
+      log: runtime.log,
+      limits: { drainMs },
+      ...tls,
+    }),
+  )
+  stack.defer(async () => {
+    serving = false
+    health.setServing(false)
+  })
+  const grpcPort = await listening(config.grpcAddress, () => grpc.listen(formatListenAddress(config.grpcAddress)))
+  const { host, port } = config.httpAddress
+  const httpPort = await listening(config.httpAddress, () => http.listen(host, port))
+  serving = true
+  health.setServing(true)
+  const owned = stack.move()
+  return { grpcPort, httpPort, platform, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+async function listening(address: { host: string; port: number }, listen: () => Promise<number>): Promise<number> {
+  try {
+    return await listen()
+  } catch (error) {
+    const text = error instanceof Error ? `${'code' in error ? String(error.code) : ''} ${error.message}` : ''
+    const where = formatListenAddress(address)
+    if (text.includes('EADDRINUSE')) {
+      throw new StartError(`${where} is in use by another program. Stop it, or choose another address.`)
+    }
+    if (text.includes('EACCES')) throw new StartError(`This user may not listen on ${where}. Choose a port above 1023.`)
+    throw new StartError(`The server cannot listen on ${where}. Choose another address.`)
+  }
+}

@@ -1,0 +1,52 @@
+import { createAccessService } from './access/access-service.ts'
+import { createRoleService } from './access/role-service.ts'
+import { createAuditService } from './assurance/audit-service.ts'
+import { createDiagnosticsService } from './assurance/diagnostics-service.ts'
+import type { Config } from './config/config.ts'
+import { createApiKeyService } from './credentials/api-key-service.ts'
+import { createMembershipService } from './people/membership-service.ts'
+import { createServiceAccountService } from './people/service-account-service.ts'
+import { createUserService } from './people/user-service.ts'
+import type { Platform } from './platform.ts'
+import type { ServiceImplementation } from './rpc/call.ts'
+import { failureOf, statusOf } from './rpc/error-mapping.ts'
+import { createPageTokens } from './rpc/page-token.ts'
+import type { Runtime } from './server.ts'
+import { createJournalReader } from './tenancy/journal-store.ts'
+import { createTenantService } from './tenants/tenant-service.ts'
+import { createWorkspaceService } from './tenants/workspace-service.ts'
+import { productVersion } from './version.ts'
+
+/** Every service over one platform: the other half of the list in rpc/services.ts. */
+export function createServices(platform: Platform, runtime: Runtime, config: Config, pageTokenKey: Uint8Array): ServiceImplementation[] {
+  const { environment, cells } = config
+  const tokens = createPageTokens({ key: pageTokenKey, random: runtime.random })
+  const parts = { ...platform, ...runtime, tokens, environment, cells }
+  const { capabilities, directory, scopes, accessLog } = platform
+  return [
+    createAccessService({
+      ...parts,
+      statusOf: (error, call) => statusOf(failureOf(error, call.requestId)),
+    }),
+    createApiKeyService(parts),
+    createAuditService({
+      tokens,
+      journal: createJournalReader(scopes, directory, capabilities['platform-audit']),
+      flush: accessLog.flush,
+    }),
+    createDiagnosticsService({
+      version: productVersion,
+      schemaVersion: platform.storage.schemaVersion,
+      engine: platform.storage.engine,
+      keyring: config.keyring.kind,
+      startMs: runtime.clock.nowMs(),
+      features: [],
+    }),
+    createMembershipService(parts),
+    createRoleService(parts),
+    createServiceAccountService(parts),
+    createTenantService(parts),
+    createUserService(parts),
+    createWorkspaceService(parts),
+  ]
+}

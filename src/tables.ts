@@ -1,0 +1,60 @@
+import type { EntitySchema } from 'typeorm'
+import { PermissionTable } from './access/permission-table.ts'
+import { RoleTable } from './access/role-table.ts'
+import { ApiKeyTable, PlatformApiKeyTable } from './credentials/api-key-table.ts'
+import { MembershipTable } from './people/membership-table.ts'
+import { PlatformServiceAccountTable, ServiceAccountTable } from './people/service-account-table.ts'
+import { UserTable } from './people/user-table.ts'
+import { CellTable } from './placement/cell-table.ts'
+import type { GuardedTables } from './sql-guard/guard-types.ts'
+import { AuditChainTable, DirectoryChainTable, DirectoryHeadTable } from './tenancy/chain-tables.ts'
+import { DirectoryJournalTable, JournalTable } from './tenancy/journal-table.ts'
+import { pinsOf } from './tenancy/pins.ts'
+import { platformTables } from './tenancy/platform-capability.ts'
+import { DirectoryRetiredNameTable, RetiredNameTable } from './tenancy/retired-names.ts'
+import { SealedKeyTable } from './tenancy/sealed-key.ts'
+import { TenantHeadTable, TenantPlacementTable } from './tenants/tenant-table.ts'
+import { WorkspaceTable } from './tenants/workspace-table.ts'
+
+/** Tables of a cell: every row belongs to one tenant. */
+export const cellTables: readonly EntitySchema[] = [
+  TenantHeadTable,
+  JournalTable,
+  AuditChainTable,
+  WorkspaceTable,
+  UserTable,
+  ServiceAccountTable,
+  MembershipTable,
+  RoleTable,
+  ApiKeyTable,
+  RetiredNameTable,
+] as unknown as EntitySchema[]
+
+/** Tables of the directory: no row holds a tenant's data. */
+export const directoryTables: readonly EntitySchema[] = [
+  DirectoryHeadTable,
+  DirectoryJournalTable,
+  DirectoryChainTable,
+  CellTable,
+  TenantPlacementTable,
+  PermissionTable,
+  PlatformServiceAccountTable,
+  PlatformApiKeyTable,
+  DirectoryRetiredNameTable,
+  SealedKeyTable,
+] as unknown as EntitySchema[]
+
+/** What the guard demands of each table: read off the entities, so that a new tenant table cannot be forgotten. */
+export function guardedTables(): GuardedTables {
+  return {
+    tenantTables: new Map(
+      cellTables.map((table) => {
+        const pins = pinsOf(table)
+        return [pins.table, pins.columns]
+      }),
+    ),
+    platformTables: new Map(
+      Object.entries(platformTables).map(([purpose, tables]) => [purpose, new Map(Object.entries(tables))]),
+    ),
+  }
+}

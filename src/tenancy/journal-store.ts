@@ -1,0 +1,58 @@
+import type { Rows } from './rows.ts'
+import type { Directory, PlatformReadScope } from './directory.ts'
+import { authorityChain } from './audit-chain.ts'
+import { AuditChainTable, DirectoryChainTable, DirectoryHeadTable } from './chain-tables.ts'
+import { DirectoryJournalTable, type JournalRow, JournalTable } from './journal-table.ts'
+import type { PlatformCapability } from './platform-capability.ts'
+import type { ReadScope, Scopes } from './scope.ts'
+import type { TenantContext } from './tenant-context.ts'
+
+/** The journal of one tenant, or of the platform, inside one snapshot. */
+export interface JournalScope {
+  readonly rows: Rows<JournalRow>
+  /** Where a chain ends according to its head; undefined when there is no such chain. */
+  chainEnd(chain: string): Promise<ChainEndRow | undefined>
+}
+
+export interface ChainEndRow {
+  readonly sequence: number
+  readonly chainHash: Uint8Array
+}
+
+export interface JournalReader {
+  /** `headOf`: reads the end of the authority chain, which the tenant's head holds. */
+  ofTenant<T>(
+    context: TenantContext,
+    headOf: (scope: ReadScope) => Promise<ChainEndRow | undefined>,
+    work: (journal: JournalScope) => Promise<T>,
+  ): Promise<T>
+  ofPlatform<T>(work: (journal: JournalScope) => Promise<T>): Promise<T>
+}
+
+export function createJournalReader(
+  scopes: Scopes,
+  directory: Directory,
+  capability: PlatformCapability<'platform-audit'>,
+): JournalReader {
+  return {
+    ofTenant: (context, headOf, work) =>
+      scopes.read(context, (scope) =>
+        work({
+          rows: scope.rows(JournalTable),
+          chainEnd: (chain) =>
+            chain === authorityChain ? headOf(scope) : scope.rows(AuditChainTable).find({ chain }),
+        }),
+      ),
+    ofPlatform: (work) => directory.read(capability, (scope) => work(platformJournal(scope))),
+  }
+}
+
+function platformJournal(scope: PlatformReadScope): JournalScope {
+  return {
+    rows: scope.rows(DirectoryJournalTable),
+    chainEnd: (chain) =>
+      chain === authorityChain
+        ? scope.rows(DirectoryHeadTable).find({})
+        : scope.rows(DirectoryChainTable).find({ chain }),
+  }
+}
