@@ -7,6 +7,7 @@ import { createApiKeyService } from './credentials/api-key-service.ts'
 import { createMembershipService } from './people/membership-service.ts'
 import { createServiceAccountService } from './people/service-account-service.ts'
 import { createUserService } from './people/user-service.ts'
+import type { Status } from './gen/google/rpc/status_pb.ts'
 import type { Platform } from './platform.ts'
 import type { ServiceImplementation } from './rpc/call.ts'
 import { failureOf, statusOf } from './rpc/error-mapping.ts'
@@ -26,7 +27,7 @@ export function createServices(platform: Platform, runtime: Runtime, config: Con
   return [
     createAccessService({
       ...parts,
-      statusOf: (error, call) => statusOf(failureOf(error, call.requestId)),
+      statusOf: (error, call) => statusOf(failureOf(error, call.requestId)) as Status,
     }),
     createApiKeyService(parts),
     createAuditService({

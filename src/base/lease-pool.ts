@@ -26,8 +26,8 @@ export function createLeasePool<Item>(items: readonly Item[], maxWaiting: number
 
   const lease = (): Item | Promise<Item> => {
     if (closed) throw new TenureError('SHUTTING_DOWN', 'This server is going away. Repeat the call; another one answers.')
-    const item = free.pop()
-    if (item !== undefined) return item
+    // By count: an item may be undefined, where the turn itself is all that is lent.
+    if (free.length > 0) return free.pop() as Item
     if (waiting.length >= maxWaiting) {
       throw new TenureError('OVERLOADED', 'Too many calls wait for the database. Repeat the call in a moment.', {
         retryAfterMs: 200,

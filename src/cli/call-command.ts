@@ -41,7 +41,7 @@ function methodNamed(name: string): DescMethodUnary {
     ({ typeName, name: short }) => typeName === serviceName || short === serviceName,
   )
   const method = service?.methods.find((each) => each.name === methodName)
-  if (method?.methodKind === 'unary') return method
+  if (method?.methodKind === 'unary') return method as DescMethodUnary
   const known = service === undefined ? tenureServices.map((each) => each.name) : service.methods.map((each) => each.name)
   throw new StartError(`There is no ${JSON.stringify(name)}. There are ${known.join(', ')}.`)
 }

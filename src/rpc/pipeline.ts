@@ -12,13 +12,14 @@ import { type Failure, failureOf } from './error-mapping.ts'
 import { createInFlightLimiter } from './in-flight-limiter.ts'
 import type { LimitClass, MethodPolicy } from './method-policy.ts'
 import { createPatternMatcher } from './pattern-matcher.ts'
-import type { AccessRecorder, Authenticator, Gate } from './ports.ts'
+import type { AccessRecorder, Authenticator, Freshness, Gate } from './ports.ts'
 import { runSteps } from './run-steps.ts'
 import { auditStep } from './steps/audit.ts'
 import { authenticateStep } from './steps/authenticate.ts'
 import { authorizeStep } from './steps/authorize.ts'
 import { deadlineStep } from './steps/deadline.ts'
 import { decodeStep } from './steps/decode.ts'
+import { freshnessStep } from './steps/freshness.ts'
 import { handleStep } from './steps/handle.ts'
 import { idempotencyStep } from './steps/idempotency.ts'
 import { limitStep } from './steps/limit.ts'
@@ -43,6 +44,7 @@ export const pipelineSteps: readonly { name: string; phase: 'open' | 'act' | 'cl
   { name: 'validate', phase: 'act', make: validateStep },
   { name: 'resolveTenant', phase: 'act', make: resolveTenantStep },
   { name: 'authorize', phase: 'act', make: authorizeStep },
+  { name: 'freshness', phase: 'act', make: freshnessStep },
   { name: 'limit', phase: 'act', make: limitStep },
   { name: 'idempotency', phase: 'act', make: idempotencyStep },
   { name: 'handle', phase: 'act', make: handleStep },
@@ -76,6 +78,7 @@ export interface PipelineOptions {
   readonly policies: ReadonlyMap<string, MethodPolicy>
   readonly authenticator: Authenticator
   readonly gate: Gate
+  readonly freshness: Freshness
   readonly recorder: AccessRecorder
   readonly clock: Clock
   readonly ids: Ids

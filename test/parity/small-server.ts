@@ -193,6 +193,7 @@ export function createSmallPipeline(limits: Partial<PipelineLimits> = {}, level:
     policies: compilePolicies([...descs, health.implementation.service], permissions),
     authenticator,
     gate,
+    freshness: { atLeast: () => undefined },
     recorder: { record: (event) => void recorded.push(event) },
     clock: systemClock,
     ids: createIds(systemClock, pooledRandom),

@@ -1,5 +1,5 @@
-import { create, createFileRegistry, fromBinary, getOption, toBinary } from '@bufbuild/protobuf'
-import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
+import { create, createFileRegistry, fromBinary, getOption } from '@bufbuild/protobuf'
+import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt'
 import { createClient } from '@connectrpc/connect'
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -162,10 +162,16 @@ test('what reflection answers still holds the policy of each method', async () =
   )) {
     if (messageResponse.case !== 'fileDescriptorResponse') throw new Error(messageResponse.case)
     const file = messageResponse.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes))
-    const set = fromBinary(
-      FileDescriptorSetSchema,
-      toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: file.reverse() })),
-    )
+    // The registry wants what is imported before what imports it.
+    const sorted: FileDescriptorProto[] = []
+    const add = (name: string) => {
+      const found = file.find((each) => each.name === name)
+      if (found === undefined || sorted.includes(found)) return
+      found.dependency.forEach(add)
+      sorted.push(found)
+    }
+    for (const { name } of file) add(name)
+    const set = create(FileDescriptorSetSchema, { file: sorted })
     const service = createFileRegistry(set).getService('tenure.v1.WorkspaceService')
     const method = service?.methods.find(({ name }) => name === 'CreateWorkspace')
     if (method === undefined) throw new Error('no method')

@@ -7,7 +7,7 @@ import type { Handler } from '../call.ts'
 import type { CallState } from '../call-state.ts'
 import type { InFlightLimiter } from '../in-flight-limiter.ts'
 import type { MethodPolicy } from '../method-policy.ts'
-import type { AccessRecorder, Authenticator, Gate } from '../ports.ts'
+import type { AccessRecorder, Authenticator, Freshness, Gate } from '../ports.ts'
 
 /** Answers nothing when it is done at once: the runner waits only when there is something to wait for. */
 export type Step = (state: CallState) => void | Promise<void>
@@ -16,6 +16,7 @@ export type Step = (state: CallState) => void | Promise<void>
 export interface StepParts {
   readonly authenticator: Authenticator
   readonly gate: Gate
+  readonly freshness: Freshness
   readonly recorder: AccessRecorder
   readonly clock: Clock
   readonly ids: Ids

@@ -49,7 +49,8 @@ async function* requestsOf(stream: StreamMethod, call: Duplex | Writable): Async
     yield decode(stream, call.request)
     return
   }
-  for await (const bytes of call) yield decode(stream, bytes as Buffer)
+  // Destroyed at the end of its requests, a two-way stream could not answer any more.
+  for await (const bytes of call.iterator({ destroyOnReturn: false })) yield decode(stream, bytes as Buffer)
 }
 
 function decode(stream: StreamMethod, bytes: Buffer): Message {

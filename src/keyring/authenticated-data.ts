@@ -1,0 +1,14 @@
+/**
+ * Joins parts so that no two lists of parts give the same bytes: every part is preceded by its length. Joined without
+ * it, the tenant "ab" with workspace "c" and the tenant "a" with workspace "bc" would open each other's values.
+ */
+export function lengthPrefixed(parts: readonly (string | Uint8Array)[]): Buffer {
+  const chunks: Buffer[] = []
+  for (const part of parts) {
+    const bytes = typeof part === 'string' ? Buffer.from(part, 'utf8') : part
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(bytes.length)
+    chunks.push(length, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  }
+  return Buffer.concat(chunks)
+}
