@@ -1,4 +1,5 @@
 import { TenureError } from '../base/errors.ts'
+import { guardRefusalIn } from '../sql-guard/guard-refusal.ts'
 import { isBusy, isDiskFull, isUniqueViolation } from './sqlite/sqlite-errors.ts'
 
 /**
@@ -9,20 +10,29 @@ export function storageErrorFrom(error: unknown): unknown {
   if (error instanceof TenureError) return error
   if (isUniqueViolation(error)) {
     return new TenureError('ALREADY_EXISTS', 'There is one of that name or identity already. Choose another, or change that one.', {
-      cause: error,
+      cause: withoutValues(error),
     })
   }
   if (isBusy(error)) {
     return new TenureError('DATABASE_UNAVAILABLE', 'The database is busy. Repeat the call in a moment.', {
       retryAfterMs: 500,
-      cause: error,
+      cause: withoutValues(error),
     })
   }
   if (isDiskFull(error)) {
     return new TenureError('STORAGE_FULL', 'The database cannot take more. Make room on its disk, then repeat the call.', {
       retryAfterMs: 30_000,
-      cause: error,
+      cause: withoutValues(error),
     })
   }
-  return error
+  return withoutValues(error)
+}
+
+/** TypeORM's wrapper carries every bound value, and whoever logs it would log them: what is kept is what the engine said. */
+function withoutValues(error: unknown): unknown {
+  const refusal = guardRefusalIn(error)
+  if (refusal !== undefined) return refusal
+  if (!(error instanceof Error) || !('driverError' in error)) return error
+  const failure = error.driverError instanceof Error ? error.driverError.message : 'unknown'
+  return new Error(`the database failed: ${failure}`)
 }

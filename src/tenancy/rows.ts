@@ -67,7 +67,10 @@ export function createRows<Row extends ObjectLiteral>(
       }
       for (const row of rows) touched(String(row[idProperty]))
     },
-    async update(id, changes) {
+    async update(id, given) {
+      // Who owns a row and which row it is never change; the guard refuses a statement that assigns them.
+      const fixed = new Set([...Object.keys(place), idProperty])
+      const changes = Object.fromEntries(Object.entries(given).filter(([property]) => !fixed.has(property)))
       const query = manager.createQueryBuilder().update(table).set(changes as never).updateEntity(false)
       const result = await andWhere(query, byId(id), manager, table).execute()
       touched(id)

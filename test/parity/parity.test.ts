@@ -218,6 +218,15 @@ describe('a body that is not the message is MALFORMED_REQUEST, and only for thos
     expect(unknown.reason).toBe('CREDENTIAL_MISSING')
   })
 
+  test('JSON: a lone surrogate where the decoder itself would take it', async () => {
+    const json = '{"workspace":{"name":"tenants/acme/workspaces/prod"},"updateMask":"a\\ud800"}'
+    const answer = same(
+      await playEverywhere(server.endpoint, WorkspaceService.method.updateWorkspace, { json }, admin),
+      1,
+    )
+    expect(answer).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'MALFORMED_REQUEST', requestId: 'req-1' })
+  })
+
   test('the same text over every protocol, and a well-formed pair of surrogates is no fault', async () => {
     const json = '{"parent":"tenants/acme","workspaceId":"new-one","workspace":{"displayName":"\\ud83c\\udf88"}}'
     const answer = same(await playEverywhere(server.endpoint, createWorkspace, { json }, admin), 1)

@@ -48,7 +48,10 @@ export async function openKeyFolder(folder: string, random: RandomFill): Promise
 }
 
 async function makeFolder(root: string): Promise<void> {
-  const first = await mkdir(root, { recursive: true, mode: 0o700 })
+  const first = await mkdir(root, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    if (codeOf(error) === 'EEXIST') return undefined
+    throw error
+  })
   if (first === undefined) return
   await syncFolder(dirname(root))
   await syncFolder(dirname(first))
@@ -57,7 +60,10 @@ async function makeFolder(root: string): Promise<void> {
 async function checkFolder(root: string): Promise<void> {
   const stats = await lstat(root)
   if (!stats.isDirectory()) {
-    throw new KeyringError('INVALID', `The keyring ${root} is not a folder. Choose another, or move it away.`)
+    throw new KeyringError(
+      'INVALID',
+      `The keyring ${root} is not a folder, or a link to one. Choose a folder, or move it away.`,
+    )
   }
   checkOwner(root, stats, 'The keyring folder', '700')
   await access(root, constants.R_OK | constants.W_OK | constants.X_OK)

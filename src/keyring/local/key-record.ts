@@ -47,7 +47,9 @@ export function decodeTombstone(keyId: string, bytes: Buffer): number | undefine
 
 /** Tells damage, and a file under another key's name, from a key. Against forgery only the folder's permissions help. */
 function withCheck(keyId: string, content: Buffer): Buffer {
-  return Buffer.concat([content, checkOf(keyId, content)])
+  const whole = Buffer.concat([content, checkOf(keyId, content)])
+  content.fill(0)
+  return whole
 }
 
 function checkedBody(keyId: string, magic: Buffer, length: number, bytes: Buffer): Buffer | undefined {

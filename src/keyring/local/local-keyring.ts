@@ -1,19 +1,11 @@
 import type { Clock } from '../../base/clock.ts'
 import type { RandomFill } from '../../base/ids.ts'
-import { badCiphertext } from '../aead.ts'
-import {
-  checkAuthenticatedData,
-  checkKeyId,
-  dataKeyBytes,
-  type KeyDescription,
-  type Keyring,
-  type KeyVersion,
-} from '../keyring.ts'
+import { checkKeyId, type KeyDescription, type Keyring, type KeyVersion } from '../keyring.ts'
 import { KeyringError } from '../keyring-error.ts'
 import { openKeyFolder } from './key-folder.ts'
-import type { KeyRecord } from './key-record.ts'
 import { createKeyStore, type KeyStore, recoverKeyFolder } from './key-store.ts'
-import { unwrapDataKey, wrapDataKey } from './wrapped-key.ts'
+import { destroyed, latestVersionOf, randomKey, readLiving, unknownKey, useOnce } from './living-key.ts'
+import { createLocalDataKeys } from './local-data-keys.ts'
 
 export interface LocalKeyringOptions {
   /** Made where it is missing. */
@@ -34,16 +26,18 @@ export interface LocalKeyringOptions {
 export async function openLocalKeyring(options: LocalKeyringOptions): Promise<Keyring> {
   const folder = await openKeyFolder(options.folder, options.random)
   await recoverKeyFolder(folder)
-  const core = createCore(createKeyStore(folder), options)
+  const store = createKeyStore(folder)
+  const life = createKeyLife(store, options)
+  const dataKeys = createLocalDataKeys(store, options.random)
   const line = createLine()
   return {
-    createKey: (keyId) => line.change(() => core.createKey(keyId)),
-    rotateKey: (keyId) => line.change(() => core.rotateKey(keyId)),
-    destroyKey: (keyId) => line.change(() => core.destroyKey(keyId)),
-    generateDataKey: (keyId, authenticated) => line.look(() => core.generateDataKey(keyId, authenticated)),
-    unwrapDataKey: (wrapped, authenticated) => line.look(() => core.unwrapDataKey(wrapped, authenticated)),
-    rewrapDataKey: (wrapped, authenticated) => line.look(() => core.rewrapDataKey(wrapped, authenticated)),
-    describeKey: (keyId) => line.look(() => core.describeKey(keyId)),
+    createKey: (keyId) => line.change(() => life.createKey(keyId)),
+    rotateKey: (keyId) => line.change(() => life.rotateKey(keyId)),
+    destroyKey: (keyId) => line.change(() => life.destroyKey(keyId)),
+    describeKey: (keyId) => line.look(() => life.describeKey(keyId)),
+    generateDataKey: (keyId, authenticated) => line.look(() => dataKeys.generateDataKey(keyId, authenticated)),
+    unwrapDataKey: (wrapped, authenticated) => line.look(() => dataKeys.unwrapDataKey(wrapped, authenticated)),
+    rewrapDataKey: (wrapped, authenticated) => line.look(() => dataKeys.rewrapDataKey(wrapped, authenticated)),
     checkHealth: () => line.look(() => folder.check()),
     [Symbol.asyncDispose]: () => line.close(),
   }
@@ -69,13 +63,16 @@ function createLine() {
   return { look, change, close }
 }
 
-type Core = Omit<Keyring, 'checkHealth' | typeof Symbol.asyncDispose>
+type KeyLife = Pick<Keyring, 'createKey' | 'rotateKey' | 'destroyKey' | 'describeKey'>
 
-function createCore(store: KeyStore, { random, clock }: LocalKeyringOptions): Core {
+function createKeyLife(store: KeyStore, { random, clock }: LocalKeyringOptions): KeyLife {
   const addVersion = async (keyId: string, version: number): Promise<KeyDescription> => {
-    const key = randomKey(random)
-    await store.add(keyId, { version, createTimeMs: clock.nowMs(), key })
-    key.fill(0)
+    const record = { version, createTimeMs: clock.nowMs(), key: randomKey(random) }
+    try {
+      await store.add(keyId, record)
+    } finally {
+      record.key.fill(0)
+    }
     // Another process may have destroyed the key since it was looked for; a version added to it must not outlive it.
     if (await store.isDestroyed(keyId)) {
       await store.erase(keyId)
@@ -83,7 +80,6 @@ function createCore(store: KeyStore, { random, clock }: LocalKeyringOptions): Co
     }
     return describe(store, keyId)
   }
-  const newest = (keyId: string) => live(store, keyId, async () => store.read(keyId, await store.latestVersion(keyId)))
 
   return {
     async createKey(keyId) {
@@ -93,12 +89,12 @@ function createCore(store: KeyStore, { random, clock }: LocalKeyringOptions): Co
     },
     async rotateKey(keyId) {
       checkKeyId(keyId)
-      return addVersion(keyId, (await latestOf(store, keyId)) + 1)
+      return addVersion(keyId, (await latestVersionOf(store, keyId)) + 1)
     },
     async destroyKey(keyId) {
       checkKeyId(keyId)
       if (!(await store.isDestroyed(keyId))) {
-        await latestOf(store, keyId)
+        if ((await store.latestVersion(keyId)) === 0) throw unknownKey(keyId)
         await store.bury(keyId, clock.nowMs())
       }
       await store.erase(keyId)
@@ -108,90 +104,18 @@ function createCore(store: KeyStore, { random, clock }: LocalKeyringOptions): Co
       checkKeyId(keyId)
       return describe(store, keyId)
     },
-    async generateDataKey(keyId, authenticatedData) {
-      checkKeyId(keyId)
-      checkAuthenticatedData(authenticatedData)
-      const record = await newest(keyId)
-      if (record === undefined) throw unknownKey(keyId)
-      const plaintext = randomKey(random)
-      const bytes = used(record, () => wrapDataKey(keyId, record, plaintext, authenticatedData, random))
-      return { plaintext, wrapped: { keyId, keyVersion: record.version, bytes } }
-    },
-    async unwrapDataKey({ keyId, keyVersion, bytes }, authenticatedData) {
-      checkKeyId(keyId)
-      checkAuthenticatedData(authenticatedData)
-      if (!Number.isSafeInteger(keyVersion) || keyVersion < 1) throw badCiphertext()
-      const record = await live(store, keyId, () => store.read(keyId, keyVersion))
-      if (record !== undefined) return used(record, () => unwrapDataKey(keyId, record, bytes, authenticatedData))
-      await latestOf(store, keyId)
-      throw badCiphertext()
-    },
-    async rewrapDataKey(wrapped, authenticatedData) {
-      const plaintext = await this.unwrapDataKey(wrapped, authenticatedData)
-      try {
-        const { keyId } = wrapped
-        const record = await newest(keyId)
-        if (record === undefined) throw unknownKey(keyId)
-        const bytes = used(record, () => wrapDataKey(keyId, record, plaintext, authenticatedData, random))
-        return { keyId, keyVersion: record.version, bytes }
-      } finally {
-        plaintext.fill(0)
-      }
-    },
   }
-}
-
-/** Looks for the tombstone after reading, so that a key that is just being erased is not taken for a damaged one. */
-async function live<T>(store: KeyStore, keyId: string, read: () => Promise<T>): Promise<T> {
-  const outcome = await read().then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error }),
-  )
-  if (await store.isDestroyed(keyId)) throw destroyed(keyId)
-  if ('error' in outcome) throw outcome.error
-  return outcome.value
-}
-
-async function latestOf(store: KeyStore, keyId: string): Promise<number> {
-  const latest = await live(store, keyId, () => store.latestVersion(keyId))
-  if (latest === 0) throw unknownKey(keyId)
-  return latest
 }
 
 async function describe(store: KeyStore, keyId: string): Promise<KeyDescription> {
   const destroyTimeMs = await store.destroyTimeMs(keyId)
   if (destroyTimeMs !== undefined) return { keyId, versions: [], destroyTimeMs }
-  const latest = await latestOf(store, keyId)
+  const latest = await latestVersionOf(store, keyId)
   const versions: KeyVersion[] = []
   for (let version = 1; version <= latest; version += 1) {
-    const record = await live(store, keyId, () => store.read(keyId, version))
+    const record = await readLiving(store, keyId, () => store.read(keyId, version))
     if (record === undefined) throw unknownKey(keyId)
-    versions.push(used(record, ({ createTimeMs }) => ({ version, createTimeMs })))
+    versions.push(useOnce(record, ({ createTimeMs }) => ({ version, createTimeMs })))
   }
   return { keyId, versions, destroyTimeMs: undefined }
-}
-
-/** Key material is overwritten as soon as it has served: what is not in memory is in no core dump. */
-function used<T>(record: KeyRecord, use: (record: KeyRecord) => T): T {
-  try {
-    return use(record)
-  } finally {
-    record.key.fill(0)
-  }
-}
-
-function randomKey(random: RandomFill): Buffer {
-  const key = Buffer.alloc(dataKeyBytes)
-  random(key)
-  // A source that fills nothing would make every key the same.
-  if (key.every((byte) => byte === 0)) throw new Error('the source of randomness gave no random bytes')
-  return key
-}
-
-function unknownKey(keyId: string): KeyringError {
-  return new KeyringError('UNKNOWN_KEY', `The keyring has no key ${keyId}.`)
-}
-
-function destroyed(keyId: string): KeyringError {
-  return new KeyringError('DESTROYED', `The key ${keyId} was destroyed, and what it sealed with it.`)
 }

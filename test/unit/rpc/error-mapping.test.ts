@@ -30,6 +30,7 @@ test('the status stays under 6 KiB of details and 1 KiB of message, whatever a f
   const fieldViolations = Array.from({ length: 5_000 }, () => ({ field: long, description: long }))
   const failures = [
     new TenureError('INVALID_FIELD', long, { metadata, fieldViolations, retryAfterMs: 10 }),
+    new TenureError('NOT_FOUND', 'short \ud800'),
     new TenureError('INVALID_STATE', long, { metadata: { subject: long, state: long }, fieldViolations }),
     new TenureError('OVERLOADED', long, { metadata, retryAfterMs: 1_234 }),
   ]

@@ -167,6 +167,8 @@ describe('the end of a call', () => {
     const small = createSmallPipeline({ maxWritesInFlight: 1, maxReadsInFlight: 1 })
     for (const id of ['new-one', 'broken-one', 'taken-one', 'new-one']) {
       expect((await createOne(small, id)).failure?.reason).not.toBe('OVERLOADED')
+      const waited = await createOne(small, id, {}, { authorization: 'Bearer slow-admin' })
+      expect(waited.failure?.reason).not.toBe('OVERLOADED')
       expect((await get(small, prod)).failure).toBeUndefined()
       expect((await get(small, 'tenants/other/workspaces/prod')).failure?.reason).toBe('NOT_FOUND')
     }

@@ -1,0 +1,74 @@
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+node := scripts/node
+# The packages bring their own Node; tools that ask for `node` must find that one, and so must what they start.
+tools := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
+buf := $(tools) node_modules/.bin/buf
+# A copy of the lock says what node_modules was installed from; a time stamp would not survive a checkout.
+installed := node_modules/.package-lock.installed
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
+	  printf '  make %-16s %s\n' "$$target" "$$text"; \
+	done
+
+.PHONY: install
+install: ## Install the packages of the lock file; nothing to do when they are there
+	@if ! cmp -s package-lock.json $(installed); then \
+	  echo 'make install: installing packages' && \
+	  npm ci --loglevel=error --prefer-offline --no-progress && \
+	  cp package-lock.json $(installed); \
+	fi
+
+# With a terminal the server becomes its foreground job, so that Ctrl-C reaches the server alone: make itself would
+# die of the signal and report a failure after a clean stop.
+.PHONY: run
+run: install ## Migrate, bootstrap and serve on SQLite under .tenure/; Ctrl-C drains and stops
+	@bin/tenure bootstrap
+	@if [ -t 0 ]; then set -m; bin/tenure serve; exit $$?; else exec bin/tenure serve; fi
+
+.PHONY: test
+test: install ## Run every test; the last line is the count
+	@$(node) node_modules/vitest/vitest.mjs run
+
+.PHONY: check
+check: install protos ## Run every check that is not a test of behaviour; one line each
+	@$(node) scripts/check.ts
+
+.PHONY: protos
+protos: install ## Assemble the definitions of others in build/proto from the packages that ship them
+	@$(node) scripts/assemble-protos.ts
+
+.PHONY: generate
+generate: protos ## Generate src/gen from proto/
+	@$(buf) generate
+
+.PHONY: generate-check
+generate-check: protos ## Fail when src/gen is not what proto/ generates
+	@$(node) scripts/generate-check.ts
+
+.PHONY: lint-proto
+lint-proto: protos ## Lint proto/ and compare it with the last release
+	@$(buf) lint
+	@$(buf) breaking proto --against proto/released/tenure.binpb
+
+.PHONY: release-image
+release-image: protos ## Write proto/released/tenure.binpb, the image later changes are compared with
+	@mkdir -p proto/released
+	@$(buf) build proto --output proto/released/tenure.binpb
+
+.PHONY: format
+format: install ## Format the sources and apply the safe fixes of the linter
+	@$(tools) node_modules/.bin/biome check --write .
+	@$(buf) format --write proto
+
+.PHONY: bench-authorize
+bench-authorize: install ## Measure Authorize beside a grpc-js echo and a raw http2 echo
+	@$(node) test/bench/bench-authorize.ts
+
+.PHONY: clean
+clean: ## Remove what was installed and built; .tenure/ with its data stays
+	@rm -rf node_modules build coverage

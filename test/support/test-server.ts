@@ -1,0 +1,95 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { DescMethod, DescMethodUnary, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
+import { type Client, createClient, type Interceptor, type Transport } from '@connectrpc/connect'
+import { createConnectTransport } from '@connectrpc/connect-node'
+import { bootstrapRootKey } from '../../src/bootstrap.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import type { Config } from '../../src/config/config.ts'
+import { loadConfig } from '../../src/config/load-config.ts'
+import { silentLog } from '../../src/observe/log.ts'
+import { openPlatform } from '../../src/platform.ts'
+import { createRuntime, type Server, startServer } from '../../src/server.ts'
+
+export interface TestServer extends AsyncDisposable {
+  readonly server: Server
+  readonly config: Config
+  readonly folder: string
+  readonly rootKey: string
+  readonly httpUrl: string
+  /** A client that sends this key; none: no credential at all. */
+  client<S extends DescService>(service: S, key?: string): Client<S>
+  transport(key?: string): Transport
+  /** Stops the server but keeps its folder, for a second start. */
+  stop(): Promise<void>
+}
+
+export interface TestServerOptions {
+  readonly folder?: string
+  readonly clock?: Clock
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export function testConfig(folder: string, env: Readonly<Record<string, string>> = {}): Config {
+  return loadConfig({
+    env: {
+      TENURE_GRPC_ADDRESS: '127.0.0.1:0',
+      TENURE_HTTP_ADDRESS: '127.0.0.1:0',
+      TENURE_DATABASE_URL: `sqlite:${join(folder, 'tenure.db')}`,
+      TENURE_KEYRING: `local:${join(folder, 'keyring')}`,
+      TENURE_ROOT_KEY_FILE: join(folder, 'root-api-key'),
+      ...env,
+    },
+    readFile: (path) => readFileSync(path),
+  })
+}
+
+/** The whole real server, on ports of its own and a folder of its own, made through the public factory. */
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'tenure-'))
+  const config = testConfig(folder, options.env)
+  const overrides = { log: silentLog, ...(options.clock === undefined ? {} : { clock: options.clock }) }
+  {
+    const runtime = createRuntime(config, overrides)
+    await using platform = await openPlatform(config, runtime)
+    await bootstrapRootKey(platform, runtime, config)
+  }
+  const server = await startServer(config, overrides)
+  const rootKey = readFileSync(config.rootKeyFile, 'utf8').trim()
+  const httpUrl = `http://127.0.0.1:${server.httpPort}`
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= server[Symbol.asyncDispose]()
+    return stopped
+  }
+  const transport = (key?: string) => createConnectTransport({ baseUrl: httpUrl, httpVersion: '1.1', interceptors: bearer(key) })
+  return {
+    ...{ server, config, folder, rootKey, httpUrl, stop, transport },
+    client: (service, key = rootKey) => createClient(service, transport(key)),
+    async [Symbol.asyncDispose]() {
+      await stop()
+      if (options.folder === undefined) rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function bearer(key: string | undefined): Interceptor[] {
+  if (key === undefined || key === '') return []
+  return [
+    (next) => (request) => {
+      request.header.set('authorization', `Bearer ${key}`)
+      return next(request)
+    },
+  ]
+}
+
+/** Calls any method by its descriptor. */
+export async function callMethod<M extends DescMethod>(
+  transport: Transport,
+  method: M,
+  request: MessageInitShape<M['input']>,
+): Promise<MessageShape<M['output']>> {
+  const answer = await transport.unary(method as unknown as DescMethodUnary, undefined, 20_000, undefined, request as never)
+  return answer.message as MessageShape<M['output']>
+}
