@@ -1,7 +1,7 @@
 import { type DescFile, type DescMessage, type DescService, toBinary } from '@bufbuild/protobuf'
 import { nestedTypes } from '@bufbuild/protobuf/reflect'
-import { file_google_rpc_error_details } from '../gen/google/rpc/error_details_pb.ts'
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
+import { file_google_rpc_error_details } from '../gen/google/rpc/error_details_pb.ts'
 
 /** What reflection answers from: the files of the services and everything they import, custom options kept. */
 export interface DescriptorIndex {

@@ -59,6 +59,8 @@ export interface PipelineLimits {
   readonly maxWritesInFlight: number
   /** READ and CHECK together. */
   readonly maxReadsInFlight: number
+  /** Health watchers and reflection together. */
+  readonly maxStreams: number
   readonly retryAfterMs: number
   readonly maxRequestBytes: number
 }
@@ -67,6 +69,7 @@ export const defaultPipelineLimits: PipelineLimits = {
   maxDeadlineMs: 30_000,
   maxWritesInFlight: 256,
   maxReadsInFlight: 2048,
+  maxStreams: 1024,
   retryAfterMs: 1_000,
   maxRequestBytes: 1024 * 1024,
 }
@@ -130,13 +133,35 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   return {
     services: options.services.map((implementation) => implementation.service),
     methods,
-    streams: new Map((options.streams ?? []).map((stream) => [fullMethodName(stream.method), stream])),
+    streams: boundedStreams(options, limits),
     limits,
     clock: options.clock,
     log: options.log,
     nextRequestId: () => options.ids.next(),
     failureOf: (error, requestId) => loggedFailure(options.log, error, requestId),
   }
+}
+
+/** A stream stays open as long as its caller likes: without a bound, strangers could hold any number. */
+function boundedStreams(options: PipelineOptions, limits: PipelineLimits): ReadonlyMap<string, StreamMethod> {
+  const refused = () => options.metrics.overloaded('STREAM')
+  const limiter = createInFlightLimiter(limits.maxStreams, limits.retryAfterMs, refused)
+  options.metrics.watchInFlight('STREAM', () => limiter.inFlight)
+  const streams = new Map<string, StreamMethod>()
+  for (const { method, open } of options.streams ?? []) {
+    streams.set(fullMethodName(method), {
+      method,
+      async *open(requests, call) {
+        limiter.acquire()
+        try {
+          yield* open(requests, call)
+        } finally {
+          limiter.release()
+        }
+      },
+    })
+  }
+  return streams
 }
 
 function stepParts(options: PipelineOptions, limits: PipelineLimits): StepParts {

@@ -207,3 +207,19 @@ test('streams end with a reason when the server stops, and do not hold it up', a
   expect(performance.now() - startedMs).toBeLessThan(900)
   expect(await Promise.all(ends)).toEqual([14, 14, 14])
 })
+
+test('no more streams than the bound, and a place is given back when a watcher goes', async () => {
+  await using small = await startSmallServer({ limits: { maxStreams: 1 } })
+  for (const door of doors) {
+    const health = createClient(Health, transportTo(door, small))
+    const gone = new AbortController()
+    const first = health.watch({}, { signal: gone.signal })[Symbol.asyncIterator]()
+    await first.next()
+    await expect(health.watch({})[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 8 })
+    gone.abort()
+    await first.next().catch(() => {})
+    await expect
+      .poll(async () => (await small.small.metrics.text()).includes('tenure_rpc_in_flight{class="STREAM"} 0'))
+      .toBe(true)
+  }
+})

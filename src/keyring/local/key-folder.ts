@@ -39,8 +39,7 @@ export async function openKeyFolder(folder: string, random: RandomFill): Promise
     writeNew: (name, bytes) =>
       guarded(`${inFolder(name)} cannot be written`, () => writeWhole(root, name, bytes, random)),
     shred: (name) => guarded(`${inFolder(name)} cannot be erased`, () => shredFile(root, inFolder(name))),
-    removeUnfinished: (name) =>
-      guarded(`${inFolder(name)} cannot be removed`, () => removeUnfinished(root, inFolder(name))),
+    removeUnfinished: (name) => guarded(`${inFolder(name)} cannot be removed`, () => removeFile(root, inFolder(name))),
     check: () => guarded(`The keyring folder ${root} cannot be used`, () => checkFolder(root)),
   }
   await files.check()
@@ -48,10 +47,7 @@ export async function openKeyFolder(folder: string, random: RandomFill): Promise
 }
 
 async function makeFolder(root: string): Promise<void> {
-  const first = await mkdir(root, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    if (codeOf(error) === 'EEXIST') return undefined
-    throw error
-  })
+  const first = await unless('EEXIST', mkdir(root, { recursive: true, mode: 0o700 }))
   if (first === undefined) return
   await syncFolder(dirname(root))
   await syncFolder(dirname(first))
@@ -85,13 +81,7 @@ function checkOwner(path: string, stats: Stats, what: string, mode: string): voi
 }
 
 async function existsAt(path: string): Promise<boolean> {
-  try {
-    await lstat(path)
-    return true
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false
-    throw error
-  }
+  return (await unless('ENOENT', lstat(path))) !== undefined
 }
 
 async function readOwned(path: string, maxBytes: number): Promise<Buffer | undefined> {
@@ -101,8 +91,7 @@ async function readOwned(path: string, maxBytes: number): Promise<Buffer | undef
     'INVALID',
     `${path} is not a plain file. Move it away, or restore the key it stands for.`,
   )
-  const file = await open(path, flags).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined
+  const file = await unless('ENOENT', open(path, flags)).catch((error: unknown) => {
     throw codeOf(error) === 'ELOOP' ? notPlain : error
   })
   if (file === undefined) return undefined
@@ -142,24 +131,25 @@ async function writeWhole(root: string, name: string, bytes: Uint8Array, random:
     }
     return true
   } finally {
-    await removeUnfinished(root, unfinished)
+    await removeFile(root, unfinished)
   }
 }
 
-/** Where the crash came after the link, both names are one file: overwriting it would destroy a key in use. */
-async function removeUnfinished(root: string, path: string): Promise<void> {
-  if (!(await existsAt(path))) return
-  const { nlink } = await lstat(path)
-  if (nlink === 1) return shredFile(root, path)
-  await unlink(path)
+/**
+ * Never overwritten: it may have its name by now, and be a key in use. A key that never got its name has sealed nothing,
+ * so there is nothing to make unreadable.
+ */
+async function removeFile(root: string, path: string): Promise<void> {
+  await unless('ENOENT', unlink(path))
   await syncFolder(root)
 }
 
+/** Somebody else may be erasing the same key: what is gone at any step is what was wanted. */
 async function shredFile(root: string, path: string): Promise<void> {
-  if (!(await existsAt(path))) return
-  const stats = await lstat(path)
-  if (stats.isFile()) {
-    const file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW)
+  const stats = await unless('ENOENT', lstat(path))
+  const flags = constants.O_WRONLY | constants.O_NOFOLLOW
+  const file = stats?.isFile() === true ? await unless('ENOENT', open(path, flags)) : undefined
+  if (stats !== undefined && file !== undefined) {
     try {
       await file.write(Buffer.alloc(stats.size), 0, stats.size, 0)
       await file.sync()
@@ -167,8 +157,17 @@ async function shredFile(root: string, path: string): Promise<void> {
       await file.close()
     }
   }
-  await unlink(path)
-  await syncFolder(root)
+  await removeFile(root, path)
+}
+
+/** Undefined where the attempt fails with this code. */
+async function unless<T>(code: string, attempt: Promise<T>): Promise<T | undefined> {
+  try {
+    return await attempt
+  } catch (error) {
+    if (codeOf(error) === code) return undefined
+    throw error
+  }
 }
 
 async function syncFolder(folder: string): Promise<void> {

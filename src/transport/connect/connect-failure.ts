@@ -1,11 +1,9 @@
 import { Code, ConnectError } from '@connectrpc/connect'
 import { TenureError } from '../../base/errors.ts'
+import { requestIdHeader } from '../../rpc/answer-headers.ts'
 import type { Failure } from '../../rpc/error-mapping.ts'
 import { cancelled, deadlineExceeded } from '../../rpc/steps/deadline.ts'
 import { malformedRequest } from '../../rpc/steps/decode.ts'
-
-export const requestIdHeader = 'tenure-request-id'
-export const revisionHeader = 'tenure-revision'
 
 export function connectErrorOf(failure: Failure, requestId: string): ConnectError {
   const error = new ConnectError(failure.message, failure.codeNumber as Code, { [requestIdHeader]: requestId })

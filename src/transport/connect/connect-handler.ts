@@ -16,18 +16,12 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node'
+import { requestIdHeader, revisionHeader } from '../../rpc/answer-headers.ts'
 import { fullMethodName } from '../../rpc/builtin-policies.ts'
 import type { CallState } from '../../rpc/call-state.ts'
 import type { Pipeline, PipelineMethod } from '../../rpc/pipeline.ts'
 import { cancelled } from '../../rpc/steps/deadline.ts'
-import {
-  completeInPlace,
-  connectErrorOf,
-  requestIdHeader,
-  revisionHeader,
-  shuttingDown,
-  tenureErrorOf,
-} from './connect-failure.ts'
+import { completeInPlace, connectErrorOf, shuttingDown, tenureErrorOf } from './connect-failure.ts'
 import { readableGetUrl } from './get-url.ts'
 import { streamImplementation } from './stream-implementation.ts'
 import { StrictJsonDecoder } from './strict-json.ts'

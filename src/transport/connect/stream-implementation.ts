@@ -1,8 +1,9 @@
 import type { Message } from '@bufbuild/protobuf'
 import type { ContextKey, HandlerContext } from '@connectrpc/connect'
+import { requestIdHeader } from '../../rpc/answer-headers.ts'
 import type { Pipeline } from '../../rpc/pipeline.ts'
 import type { StreamMethod } from '../../rpc/stream.ts'
-import { connectErrorOf, requestIdHeader, shuttingDown } from './connect-failure.ts'
+import { connectErrorOf, shuttingDown } from './connect-failure.ts'
 
 /** Serves one streaming method over connect-node, which hands a server stream its one request and others an iterable. */
 export function streamImplementation(

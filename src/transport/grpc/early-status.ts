@@ -1,13 +1,12 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { Metadata, type ServerInterceptingCall, type ServerInterceptor, type StatusObject, status } from '@grpc/grpc-js'
 import { type ErrorReason, TenureError } from '../../base/errors.ts'
+import { requestIdHeader } from '../../rpc/answer-headers.ts'
 import { type Failure, failureOf, toStatus } from '../../rpc/error-mapping.ts'
 import type { Pipeline } from '../../rpc/pipeline.ts'
 import { deadlineExceeded } from '../../rpc/steps/deadline.ts'
 
 export const detailsTrailer = 'grpc-status-details-bin'
-export const requestIdHeader = 'tenure-request-id'
-export const revisionHeader = 'tenure-revision'
 
 /** The parts of grpc-js's base call that completing a status needs; it has no public door for them. */
 interface BaseCall {

@@ -1,10 +1,11 @@
 import { fromBinary, type Message, toBinary } from '@bufbuild/protobuf'
 import { Metadata, type ServerDuplexStream, type ServerWritableStream } from '@grpc/grpc-js'
 import { TenureError } from '../../base/errors.ts'
+import { requestIdHeader } from '../../rpc/answer-headers.ts'
 import type { Pipeline } from '../../rpc/pipeline.ts'
 import { malformedRequest } from '../../rpc/steps/decode.ts'
 import type { StreamMethod } from '../../rpc/stream.ts'
-import { bufferOf, requestIdHeader, statusOfFailure } from './early-status.ts'
+import { bufferOf, statusOfFailure } from './early-status.ts'
 import { ipOfPeer } from './incoming.ts'
 
 type Duplex = ServerDuplexStream<Buffer, Buffer>

@@ -1,8 +1,9 @@
 import { Metadata, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js'
+import { requestIdHeader, revisionHeader } from '../../rpc/answer-headers.ts'
 import type { CallState } from '../../rpc/call-state.ts'
 import type { PipelineMethod } from '../../rpc/pipeline.ts'
 import { cancelled } from '../../rpc/steps/deadline.ts'
-import { bufferOf, leaveDeadlineToPipeline, requestIdHeader, revisionHeader, statusOfFailure } from './early-status.ts'
+import { bufferOf, leaveDeadlineToPipeline, statusOfFailure } from './early-status.ts'
 import { incomingOf } from './incoming.ts'
 
 /** Serves one unary method: bytes in, bytes out, answered in the same turn when the pipeline needs no promise. */
