@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto'
 import { type Clock, systemClock } from './base/clock.ts'
 import { createIds, type Ids, type RandomFill } from './base/ids.ts'
+import { pooledRandom } from './base/random-pool.ts'
 import type { Config } from './config/config.ts'
 import { formatListenAddress } from './config/listen-address.ts'
 import { createLog, type Log } from './observe/log.ts'
@@ -50,7 +51,7 @@ export function createRuntime(config: Config, overrides: ServerOverrides = {}): 
   return {
     clock,
     random,
-    ids: createIds(clock, random),
+    ids: createIds(clock, pooledRandom(random)),
     log: overrides.log ?? createLog({ level: logLevelOf[config.logLevel] }),
     metrics: createMetrics({ runtime: true }),
   }

@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const program = join(import.meta.dirname, '../../bin/tenure')
+
+export interface ChildServer {
+  readonly process: ChildProcess
+  readonly grpcPort: number
+  readonly httpUrl: string
+}
+
+export interface Finished {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Settings that put everything of one installation into one folder, on ports the system chooses. */
+export function childEnvironment(folder: string, env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TENURE_')))
+  return {
+    ...inherited,
+    TENURE_GRPC_ADDRESS: '127.0.0.1:0',
+    TENURE_HTTP_ADDRESS: '127.0.0.1:0',
+    TENURE_DATABASE_URL: `sqlite:${join(folder, 'tenure.db')}`,
+    TENURE_KEYRING: `local:${join(folder, 'keyring')}`,
+    TENURE_ROOT_KEY_FILE: join(folder, 'root-api-key'),
+    TENURE_LOG_LEVEL: 'error',
+    ...env,
+  }
+}
+
+/** Runs the command line to its end. */
+export async function runTenure(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Finished> {
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk) => {
+    stdout += String(chunk)
+  })
+  child.stderr.on('data', (chunk) => {
+    stderr += String(chunk)
+  })
+  const [code, signal] = await once(child, 'close')
+  return { code, signal, stdout, stderr }
+}
+
+/** Starts a server in a process of its own and waits until it says that it listens. */
+export async function startChild(env: NodeJS.ProcessEnv): Promise<ChildServer> {
+  const child = spawn(program, ['serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout })
+  for await (const line of lines) {
+    const found = /gRPC on \S+:(\d+);.* (https?:\/\/\S+)/.exec(line)
+    if (found === null) continue
+    child.stdout.resume()
+    return { process: child, grpcPort: Number(found[1]), httpUrl: found[2] ?? '' }
+  }
+  throw new Error('the server ended before it listened')
+}
+
+export async function endChild(child: ChildServer, signal: NodeJS.Signals): Promise<Finished['code']> {
+  if (child.process.exitCode !== null) return child.process.exitCode
+  child.process.kill(signal)
+  const [code] = await once(child.process, 'exit')
+  return code
+}
