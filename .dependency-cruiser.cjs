@@ -49,7 +49,9 @@ function door(packageName, from, types = []) {
     comment: `${packageName} has one door; go through it`,
     severity: 'error',
     from: { path: '^src/', pathNot: [from, ...types] },
-    to: { path: packageName.startsWith('node:') ? `^(?:node:)?${packageName.slice(5)}$` : `^node_modules/${packageName}/` },
+    to: {
+      path: packageName.startsWith('node:') ? `^(?:node:)?${packageName.slice(5)}$` : `^node_modules/${packageName}/`,
+    },
   }
 }
 
@@ -94,7 +96,12 @@ const layers = [
     ['^src/(?:rpc|gen|base|observe)/', '^src/transport/$1/'],
     'transports never import each other; http gets its routes injected',
   ),
-  layer('sdk', '^src/sdk/', ['^src/(?:gen|base|jwt|sql-guard|sdk)/'], 'what others install carries nothing of the server'),
+  layer(
+    'sdk',
+    '^src/sdk/',
+    ['^src/(?:gen|base|jwt|sql-guard|sdk)/'],
+    'what others install carries nothing of the server',
+  ),
   layer(
     'cli',
     '^src/cli/',
@@ -274,6 +281,9 @@ module.exports = {
     tsPreCompilationDeps: 'specify',
     tsConfig: { fileName: 'tsconfig.json' },
     moduleSystems: ['es6', 'cjs'],
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 }

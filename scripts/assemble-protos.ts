@@ -1,6 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 
 // Other people's definitions come out of the packages that ship them, so that no copy of theirs lives in this
@@ -129,7 +138,9 @@ function assemble(folder: string, scratch: string): void {
     else if (existsSync(join(root, 'node_modules', from))) copyFileSync(join(root, 'node_modules', from), to)
     else throw new AssemblyError(`${from} is not installed. Run make install first.`)
     if (sha256Of(to) !== sha256) {
-      throw new AssemblyError(`${path} is not the one this repository was built with. Check the package, then its hash here.`)
+      throw new AssemblyError(
+        `${path} is not the one this repository was built with. Check the package, then its hash here.`,
+      )
     }
   }
 }

@@ -20,10 +20,22 @@ const checks: readonly Check[] = [
   { name: 'types', command: [bin('tsc'), '-p', '.'] },
   {
     name: 'import rules',
-    command: [bin('depcruise'), '--config', '.dependency-cruiser.cjs', '--output-type', 'err-long', 'src', 'test', 'scripts'],
+    command: [
+      bin('depcruise'),
+      '--config',
+      '.dependency-cruiser.cjs',
+      '--output-type',
+      'err-long',
+      'src',
+      'test',
+      'scripts',
+    ],
   },
   { name: 'dead code', command: [bin('knip'), '--no-progress'] },
-  { name: 'tidy', command: [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', '--no-color', 'test/tidy.test.ts'] },
+  {
+    name: 'tidy',
+    command: [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', '--no-color', 'test/tidy.test.ts'],
+  },
 ]
 
 interface Outcome {
@@ -35,7 +47,11 @@ interface Outcome {
 async function run({ command }: Check): Promise<Outcome> {
   const began = performance.now()
   const [program = '', ...rest] = command
-  const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`, NO_COLOR: '1' }
+  const env = {
+    ...process.env,
+    PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}`,
+    NO_COLOR: '1',
+  }
   const child = spawn(program, rest, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const parts: Buffer[] = []
   child.stdout.on('data', (part: Buffer) => parts.push(part))
@@ -47,7 +63,11 @@ async function run({ command }: Check): Promise<Outcome> {
   } catch (error) {
     parts.push(Buffer.from(`${String(error)}\n`))
   }
-  return { passed: code === 0, seconds: (performance.now() - began) / 1000, output: Buffer.concat(parts).toString('utf8') }
+  return {
+    passed: code === 0,
+    seconds: (performance.now() - began) / 1000,
+    output: Buffer.concat(parts).toString('utf8'),
+  }
 }
 
 const summary: string[] = []
@@ -58,7 +78,9 @@ for (const check of checks) {
     failed += 1
     process.stdout.write(`\n--- ${check.name}\n${outcome.output.trimEnd()}\n`)
   }
-  summary.push(`${check.name.padEnd(16)} ${outcome.passed ? 'ok    ' : 'FAILED'} ${outcome.seconds.toFixed(1).padStart(6)} s`)
+  summary.push(
+    `${check.name.padEnd(16)} ${outcome.passed ? 'ok    ' : 'FAILED'} ${outcome.seconds.toFixed(1).padStart(6)} s`,
+  )
 }
 process.stdout.write(`${failed > 0 ? '\n' : ''}${summary.join('\n')}\n`)
 if (failed > 0) {

@@ -44,7 +44,11 @@ function stubFor(name: string, version: string, dev: boolean): LockEntry {
   if (os === undefined || cpu === undefined || !/^\d+\.\d+\.\d+\S*$/.test(version)) {
     throw new Error(`complete-lock: cannot tell the platform of ${name}@${version}; add it to the lock by hand`)
   }
-  const libc = words.some((word) => word.startsWith('musl')) ? 'musl' : words.some((word) => word.startsWith('gnu')) ? 'glibc' : ''
+  const libc = words.some((word) => word.startsWith('musl'))
+    ? 'musl'
+    : words.some((word) => word.startsWith('gnu'))
+      ? 'glibc'
+      : ''
   return {
     version,
     cpu: [cpu],
@@ -83,5 +87,10 @@ function complete(lock: Lock): readonly string[] {
 const path = join(import.meta.dirname, '..', 'package-lock.json')
 const lock = JSON.parse(readFileSync(path, 'utf8')) as Lock
 const added = complete(lock)
-writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`)
-process.stdout.write(`complete-lock: ${added.length} stub entries added\n`)
+if (!process.argv.includes('--check')) {
+  writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`)
+  process.stdout.write(`complete-lock: ${added.length} stub entries added\n`)
+} else if (added.length > 0) {
+  process.stderr.write(`complete-lock: the lock lacks ${added.join(', ')}: run scripts/node scripts/complete-lock.ts\n`)
+  process.exitCode = 1
+}

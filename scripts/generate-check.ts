@@ -17,7 +17,10 @@ function filesIn(folder: string): ReadonlyMap<string, Buffer> {
   )
 }
 
-function differences(committed: ReadonlyMap<string, Buffer>, generated: ReadonlyMap<string, Buffer>): readonly string[] {
+function differences(
+  committed: ReadonlyMap<string, Buffer>,
+  generated: ReadonlyMap<string, Buffer>,
+): readonly string[] {
   const found: string[] = []
   for (const [path, bytes] of generated) {
     const ours = committed.get(path)
@@ -36,10 +39,13 @@ try {
   const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ''}` }
   const buf = join(root, 'node_modules/.bin/buf')
   const run = spawnSync(buf, ['generate', '--output', work], { cwd: root, env, stdio: 'inherit' })
-  const found = run.status === 0 ? differences(filesIn(join(root, 'src/gen')), filesIn(join(work, 'src/gen'))) : undefined
+  const found =
+    run.status === 0 ? differences(filesIn(join(root, 'src/gen')), filesIn(join(work, 'src/gen'))) : undefined
   if (found === undefined) process.exitCode = 1
   else if (found.length > 0) {
-    process.stderr.write(`${found.join('\n')}\ngenerate-check: src/gen is not what proto/ generates: run make generate\n`)
+    process.stderr.write(
+      `${found.join('\n')}\ngenerate-check: src/gen is not what proto/ generates: run make generate\n`,
+    )
     process.exitCode = 1
   }
 } finally {

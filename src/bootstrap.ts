@@ -23,7 +23,12 @@ export async function bootstrapRootKey(platform: Platform, runtime: Runtime, con
   const capability = capabilities['platform-principals']
   const found = await directory.read(capability, (scope) => platformServiceAccountRows(scope).find({ slug: rootSlug }))
   if (found !== undefined) return false
-  const actor = { principal: 'serviceAccounts/root', credential: 'bootstrap', requestId: runtime.ids.next(), clientIp: '' }
+  const actor = {
+    principal: 'serviceAccounts/root',
+    credential: 'bootstrap',
+    requestId: runtime.ids.next(),
+    clientIp: '',
+  }
   const mutation = {
     event: 'apiKeys.create',
     target: 'serviceAccounts/root',
@@ -64,7 +69,9 @@ export async function bootstrapRootKey(platform: Platform, runtime: Runtime, con
 
 function writeRootKey(file: string, key: string): void {
   if (existsSync(file)) {
-    throw new StartError(`${file} exists already, but the database has no root key. Move it away: it belongs to another database.`)
+    throw new StartError(
+      `${file} exists already, but the database has no root key. Move it away: it belongs to another database.`,
+    )
   }
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })

@@ -1,9 +1,49 @@
-import type { Config } from './config/config.ts'
+import { nilUuid, platformTenantId, tenantLevel } from './base/ids.ts'
+import { openValue, sealValue } from './keyring/envelope.ts'
+import type { Keyring } from './keyring/keyring.ts'
+import { KeyringError } from './keyring/keyring-error.ts'
 import type { Platform } from './platform.ts'
 import type { Runtime } from './server.ts'
+import { StartError } from './storage/sqlite/sqlite-file.ts'
+import { SealedKeyTable } from './tenancy/sealed-key.ts'
 
-export async function openPageTokenKey(_config: Config, _platform: Platform, runtime: Runtime): Promise<Uint8Array> {
-  const key = Buffer.alloc(32)
+/** The keyring's key for what belongs to the platform itself. */
+const platformKeyId = 'tenure-platform'
+const keyName = 'page-token'
+const keyBytes = 32
+const place = {
+  purpose: 'page-token-key',
+  tenantId: platformTenantId,
+  workspaceId: tenantLevel,
+  objectId: nilUuid,
+  version: 1,
+}
+
+/** The key that page tokens are sealed with: made at the first start, kept sealed in the directory, the same on every server. */
+export async function openPageTokenKey(platform: Platform, keyring: Keyring, runtime: Runtime): Promise<Uint8Array> {
+  const { directory, capabilities } = platform
+  const capability = capabilities['sealed-keys']
+  const stored = await directory.read(capability, (scope) => scope.rows(SealedKeyTable).find({ keyName }))
+  if (stored !== undefined) return unseal(keyring, stored.envelope)
+  await keyring.createKey(platformKeyId)
+  const key = Buffer.alloc(keyBytes)
   runtime.random(key)
+  const envelope = await sealValue(keyring, platformKeyId, place, key, runtime.random)
+  await directory.writeUnlogged(capability, (scope) =>
+    scope.rows(SealedKeyTable).insert({ keyName, envelope, createTime: new Date(runtime.clock.nowMs()) }),
+  )
   return key
+}
+
+async function unseal(keyring: Keyring, envelope: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await openValue(keyring, platformKeyId, place, envelope)
+  } catch (error) {
+    if (error instanceof KeyringError && (error.reason === 'UNKNOWN_KEY' || error.reason === 'BAD_CIPHERTEXT')) {
+      throw new StartError(
+        'The keyring is not the one this database was made with: it cannot open what it sealed. Put the keyring folder back, or set TENURE_KEYRING to it.',
+      )
+    }
+    throw error
+  }
 }

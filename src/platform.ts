@@ -107,7 +107,11 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
   }
   const tenantIdOf = async (slug: string) => (await tenants.findBySlug(slug))?.tenantId as TenantId | undefined
   const engines = combineEngines(
-    createEngine({ ...shared, reader: createFactsReader({ scopes, tenantIdOf }), maxTenants: config.limits.maxTenantsInMemory }),
+    createEngine({
+      ...shared,
+      reader: createFactsReader({ scopes, tenantIdOf }),
+      maxTenants: config.limits.maxTenantsInMemory,
+    }),
     createEngine({ ...shared, reader: createPlatformFactsReader(directory, capabilities), maxTenants: 1 }),
   )
   const gate = createGate({ engines, clock })
@@ -122,7 +126,12 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
   }
 }
 
-function openAccessLog(config: Config, { clock, ids, log }: Runtime, storage: Storage, capabilities: PlatformCapabilities) {
+function openAccessLog(
+  config: Config,
+  { clock, ids, log }: Runtime,
+  storage: Storage,
+  capabilities: PlatformCapabilities,
+) {
   return createAccessLog({
     cell: storage.cell,
     directoryDatabase: storage.directory,

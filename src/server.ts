@@ -1,9 +1,11 @@
 import { randomFillSync } from 'node:crypto'
+import { ownPermissions } from './access/own-permissions.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { createIds, type Ids, type RandomFill } from './base/ids.ts'
 import { pooledRandom } from './base/random-pool.ts'
 import type { Config } from './config/config.ts'
 import { formatListenAddress } from './config/listen-address.ts'
+import { openLocalKeyring } from './keyring/local/local-keyring.ts'
 import { createLog, type Log } from './observe/log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
 import { openPageTokenKey } from './page-token-key.ts'
@@ -13,13 +15,12 @@ import { compilePolicies } from './rpc/method-policy.ts'
 import { createPipeline } from './rpc/pipeline.ts'
 import { createReflection } from './rpc/reflection.ts'
 import { tenureServices } from './rpc/services.ts'
-import { ownPermissions } from './access/own-permissions.ts'
 import { createServices } from './service-list.ts'
+import { StartError } from './storage/sqlite/sqlite-file.ts'
 import { createConnectHandler } from './transport/connect/connect-handler.ts'
 import { createGrpcServer } from './transport/grpc/grpc-server.ts'
 import { createHttpServer } from './transport/http/http-server.ts'
 import { probeRoutes } from './transport/http/routes.ts'
-import { StartError } from './storage/sqlite/sqlite-file.ts'
 
 /** What a test may replace. Everything else is real everywhere. */
 export interface ServerOverrides {
@@ -35,7 +36,14 @@ export interface Server extends AsyncDisposable {
 }
 
 /** Log levels of the configuration beyond those the log has. */
-const logLevelOf = { trace: 'debug', debug: 'debug', info: 'info', warn: 'warn', error: 'error', fatal: 'error' } as const
+const logLevelOf = {
+  trace: 'debug',
+  debug: 'debug',
+  info: 'info',
+  warn: 'warn',
+  error: 'error',
+  fatal: 'error',
+} as const
 
 export interface Runtime {
   readonly clock: Clock
@@ -62,7 +70,10 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   await using stack = new AsyncDisposableStack()
   const runtime = createRuntime(config, overrides)
   const platform = stack.use(await openPlatform(config, runtime))
-  const services = createServices(platform, runtime, config, await openPageTokenKey(config, platform, runtime))
+  const keyring = stack.use(
+    await openLocalKeyring({ folder: config.keyring.folder, random: runtime.random, clock: runtime.clock }),
+  )
+  const services = createServices(platform, runtime, config, await openPageTokenKey(platform, keyring, runtime))
   const health = createHealth(tenureServices)
   const all = [...services, health.implementation]
   const descriptors = all.map(({ service }) => service)

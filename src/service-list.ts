@@ -4,10 +4,10 @@ import { createAuditService } from './assurance/audit-service.ts'
 import { createDiagnosticsService } from './assurance/diagnostics-service.ts'
 import type { Config } from './config/config.ts'
 import { createApiKeyService } from './credentials/api-key-service.ts'
+import type { Status } from './gen/google/rpc/status_pb.ts'
 import { createMembershipService } from './people/membership-service.ts'
 import { createServiceAccountService } from './people/service-account-service.ts'
 import { createUserService } from './people/user-service.ts'
-import type { Status } from './gen/google/rpc/status_pb.ts'
 import type { Platform } from './platform.ts'
 import type { ServiceImplementation } from './rpc/call.ts'
 import { failureOf, statusOf } from './rpc/error-mapping.ts'
@@ -19,7 +19,12 @@ import { createWorkspaceService } from './tenants/workspace-service.ts'
 import { productVersion } from './version.ts'
 
 /** Every service over one platform: the other half of the list in rpc/services.ts. */
-export function createServices(platform: Platform, runtime: Runtime, config: Config, pageTokenKey: Uint8Array): ServiceImplementation[] {
+export function createServices(
+  platform: Platform,
+  runtime: Runtime,
+  config: Config,
+  pageTokenKey: Uint8Array,
+): ServiceImplementation[] {
   const { environment, cells } = config
   const tokens = createPageTokens({ key: pageTokenKey, random: runtime.random })
   const parts = { ...platform, ...runtime, tokens, environment, cells }

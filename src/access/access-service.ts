@@ -3,6 +3,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import type { Clock } from '../base/clock.ts'
 import { platformTenantId } from '../base/ids.ts'
 import { placeName } from '../base/resource-name.ts'
+import type { Status } from '../gen/google/rpc/status_pb.ts'
 import {
   AccessService,
   type BatchAuthorizeResponse_Item,
@@ -10,7 +11,6 @@ import {
   BatchAuthorizeResponseSchema,
   GetCallerResponseSchema,
 } from '../gen/tenure/v1/access_service_pb.ts'
-import type { Status } from '../gen/google/rpc/status_pb.ts'
 import { type Call, callerOf, implement, type ServiceImplementation } from '../rpc/call.ts'
 import type { Freshness, Gate } from '../rpc/ports.ts'
 import { answerBytes, answerMessage } from './engine/answer-bytes.ts'
@@ -32,7 +32,8 @@ export interface AccessServiceParts extends SubjectParts {
 const maxWorkspaces = 1_000
 
 export function createAccessService(parts: AccessServiceParts): ServiceImplementation {
-  const decideAsked = (asked: Asked) => (asked.kind === 'decided' ? asked.decision : decide(asked.snapshot, asked.question, parts.clock.nowMs()))
+  const decideAsked = (asked: Asked) =>
+    asked.kind === 'decided' ? asked.decision : decide(asked.snapshot, asked.question, parts.clock.nowMs())
   return implement(AccessService, {
     authorize(request, call) {
       const view = request.contextView

@@ -15,7 +15,9 @@ export async function seedOwnPermissions(
   capability: PlatformCapability<'permission-catalogue'>,
   { clock, ids }: { readonly clock: Clock; readonly ids: Ids },
 ): Promise<void> {
-  const known = await directory.read(capability, (scope) => permissionRows(scope).list({ service: ownService }, everyRow))
+  const known = await directory.read(capability, (scope) =>
+    permissionRows(scope).list({ service: ownService }, everyRow),
+  )
   const names = new Set(known.map(({ permissionId }) => permissionId))
   const missing = ownPermissions.filter(({ name }) => !names.has(name))
   if (missing.length === 0) return

@@ -167,4 +167,3 @@ export function apiKeyFact(row: Omit<ApiKeyRow, 'tenantId' | 'ownerKind' | 'last
     revoked: row.state !== 'ACTIVE',
   }
 }
-

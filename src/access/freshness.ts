@@ -32,13 +32,21 @@ async function reach(engines: Engines, context: TenantContext, revision: Revisio
 }
 
 function notOurs(): TenureError {
-  return new TenureError('INVALID_REVISION', 'at_least_revision: is not a revision of this place. Pass one that a call about it answered.')
+  return new TenureError(
+    'INVALID_REVISION',
+    'at_least_revision: is not a revision of this place. Pass one that a call about it answered.',
+  )
 }
 
 function lost(): TenureError {
-  return new TenureError('REVISION_LOST', 'This revision is from before a restore and may be lost. Read again without at_least_revision.')
+  return new TenureError(
+    'REVISION_LOST',
+    'This revision is from before a restore and may be lost. Read again without at_least_revision.',
+  )
 }
 
 function stale(): TenureError {
-  return new TenureError('STALE', 'This server has not seen that revision yet. Repeat the call in a moment.', { retryAfterMs: 200 })
+  return new TenureError('STALE', 'This server has not seen that revision yet. Repeat the call in a moment.', {
+    retryAfterMs: 200,
+  })
 }

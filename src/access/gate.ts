@@ -59,7 +59,8 @@ export function createGate({ engines, clock }: { readonly engines: Engines; read
     admit: admitAt,
     async readmit(context, revision) {
       const admission = admissions.get(context)
-      if (admission === undefined) throw new Error('a unit of work was begun with a context that was not admitted to write')
+      if (admission === undefined)
+        throw new Error('a unit of work was begun with a context that was not admitted to write')
       await engines.tenants.atLeast(context.tenantId, revision)
       await admitAt(admission.caller, admission.place, admission.demand, context.actor)
     },
@@ -76,7 +77,11 @@ function questionOf(caller: Caller, workspace: string, permission: string): Ques
 }
 
 /** The workspace admitted to; undefined at tenant level. */
-function admit(snapshot: TenantSnapshot, { caller, place, demand }: Admission, nowMs: number): WorkspaceFact | undefined {
+function admit(
+  snapshot: TenantSnapshot,
+  { caller, place, demand }: Admission,
+  nowMs: number,
+): WorkspaceFact | undefined {
   if (snapshot.tenant.state === 'PROVISIONING') throw notFound()
   const workspace = place.workspace === '' ? undefined : snapshot.workspaceBySlug(place.workspace)
   if (caller.tenantId !== platformTenantId) admitTenantCaller(snapshot, caller, place, demand, nowMs)
@@ -91,7 +96,13 @@ function admit(snapshot: TenantSnapshot, { caller, place, demand }: Admission, n
   return workspace
 }
 
-function admitTenantCaller(snapshot: TenantSnapshot, caller: Caller, place: Place, demand: Demand, nowMs: number): void {
+function admitTenantCaller(
+  snapshot: TenantSnapshot,
+  caller: Caller,
+  place: Place,
+  demand: Demand,
+  nowMs: number,
+): void {
   const { permission } = demand
   const { reason } = decide(snapshot, questionOf(caller, place.workspace, permission), nowMs)
   if (reason === 'GRANTED') return

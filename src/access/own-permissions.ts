@@ -18,7 +18,9 @@ function platform(name: string, effect: PermissionEffect, description: string): 
 }
 
 function crud(noun: string, verbs: readonly string[], what: string): OwnPermission[] {
-  return verbs.map((verb) => own(`${noun}.${verb}`, verb === 'get' || verb === 'list' ? 'READ' : 'WRITE', `${verb} ${what}`))
+  return verbs.map((verb) =>
+    own(`${noun}.${verb}`, verb === 'get' || verb === 'list' ? 'READ' : 'WRITE', `${verb} ${what}`),
+  )
 }
 
 export const ownPermissions: readonly OwnPermission[] = [
@@ -34,11 +36,7 @@ export const ownPermissions: readonly OwnPermission[] = [
     'workspaces of the tenant',
   ),
   ...crud('users', ['create', 'get', 'list', 'update', 'disable', 'enable', 'delete'], 'users of the tenant'),
-  ...crud(
-    'serviceAccounts',
-    ['create', 'get', 'list', 'update', 'disable', 'enable', 'delete'],
-    'service accounts',
-  ),
+  ...crud('serviceAccounts', ['create', 'get', 'list', 'update', 'disable', 'enable', 'delete'], 'service accounts'),
   ...crud('memberships', ['create', 'get', 'list', 'update', 'delete'], 'memberships of the place'),
   ...crud('roles', ['create', 'get', 'list', 'update', 'delete'], 'roles of the tenant'),
   platform('permissions.create', 'WRITE', 'add to the catalogue of permissions'),

@@ -46,10 +46,16 @@ export function permissionHandlers(parts: RoleServiceParts): PermissionHandlers 
         await assertNeverUsedOnPlatform(unit, 'permissions', id)
         const service = request.permission?.service || (id.split('.')[0] ?? '')
         if (parts.catalogue.has(id) || (await permissionRows(unit).find({ permissionId: id })) !== undefined) {
-          throw new TenureError('ALREADY_EXISTS', `There is a permission ${JSON.stringify(id)} already. Choose another name.`)
+          throw new TenureError(
+            'ALREADY_EXISTS',
+            `There is a permission ${JSON.stringify(id)} already. Choose another name.`,
+          )
         }
         if (service === ownService) {
-          throw new TenureError('SYSTEM_RESOURCE', "The service tenure is Tenure's own. Name the service that owns the permission.")
+          throw new TenureError(
+            'SYSTEM_RESOURCE',
+            "The service tenure is Tenure's own. Name the service that owns the permission.",
+          )
         }
         const row: PermissionRow = {
           permissionId: id,

@@ -10,7 +10,12 @@ export const everyWorkspace = 'every workspace'
 export type PowerPlace = WorkspaceFact | undefined | typeof everyWorkspace
 
 /** What a principal holds at a place, whatever state the place is in. Empty where it has no binding. */
-export function powerOfPrincipal(snapshot: TenantSnapshot, principal: PrincipalFact, place: PowerPlace, nowMs: number): Bitset {
+export function powerOfPrincipal(
+  snapshot: TenantSnapshot,
+  principal: PrincipalFact,
+  place: PowerPlace,
+  nowMs: number,
+): Bitset {
   if (!principal.active) return Bitset.empty
   if (place !== everyWorkspace) return snapshot.binding(principal, place, nowMs)?.bits ?? Bitset.empty
   // No workspace has an empty id, so nothing but tenant memberships that reach everywhere contribute.

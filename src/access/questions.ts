@@ -7,9 +7,9 @@ import { actorOf, type Call, callerOf } from '../rpc/call.ts'
 import type { Demand, Freshness, Gate } from '../rpc/ports.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import { type Decision, noAccess, type Question, type Subject } from './engine/decision.ts'
-import { verifySecret } from './verify-secret.ts'
 import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
 import type { Engines } from './engines.ts'
+import { verifySecret } from './verify-secret.ts'
 
 export interface SubjectParts {
   readonly engines: Engines
@@ -28,10 +28,19 @@ type Sooner<Value> = Value | Promise<Value>
 const nobody: Asked = { kind: 'decided', decision: noAccess }
 const badCredential: Asked = { kind: 'decided', decision: { ...noAccess, reason: 'UNAUTHENTICATED' } }
 
-const demand: Demand = { permission: 'access.check', workspaceItself: false, write: false, unknownPlaceIsAnAnswer: true }
+const demand: Demand = {
+  permission: 'access.check',
+  workspaceItself: false,
+  write: false,
+  unknownPlaceIsAnAnswer: true,
+}
 
 /** At the place the caller was admitted to. No context: a platform caller asked about a place that is not there. */
-export function askAtPlace(parts: SubjectParts, request: AuthorizeRequest, context: TenantContext | undefined): Sooner<Asked> {
+export function askAtPlace(
+  parts: SubjectParts,
+  request: AuthorizeRequest,
+  context: TenantContext | undefined,
+): Sooner<Asked> {
   if (context === undefined) return nobody
   const snapshot = parts.engines.of(context.tenantId)
   if (snapshot instanceof Promise) return snapshot.then((loaded) => askIn(parts, loaded, request, context))
@@ -76,7 +85,9 @@ function askIn(
     }
     case 'principal': {
       const subject = subjectFrom(credential.value, context.tenantSlug)
-      return subject === undefined ? nobody : { kind: 'question', snapshot, question: { subject, workspace, permission } }
+      return subject === undefined
+        ? nobody
+        : { kind: 'question', snapshot, question: { subject, workspace, permission } }
     }
     default:
       throw new TenureError('INVALID_FIELD', 'credential: must be set')

@@ -1,6 +1,5 @@
 import { create } from '@bufbuild/protobuf'
 import { timestampFromDate } from '@bufbuild/protobuf/wkt'
-import { membershipsWithRole, takeRoleFrom } from '../people/membership-store.ts'
 import type { Clock } from '../base/clock.ts'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { checkEtag, etagOf } from '../base/etag.ts'
@@ -17,14 +16,8 @@ import {
   type UpdateRoleRequest,
   UpdateRoleResponseSchema,
 } from '../gen/tenure/v1/role_service_pb.ts'
-import {
-  type Call,
-  contextOf,
-  implement,
-  mutationOf,
-  pageBindingOf,
-  type ServiceImplementation,
-} from '../rpc/call.ts'
+import { membershipsWithRole, takeRoleFrom } from '../people/membership-store.ts'
+import { type Call, contextOf, implement, mutationOf, pageBindingOf, type ServiceImplementation } from '../rpc/call.ts'
 import type { Demands } from '../rpc/ports.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
@@ -74,7 +67,8 @@ export function createRoleService(parts: RoleServiceParts): ServiceImplementatio
       })
     },
     async getRole(request, call) {
-      if (call.context === undefined) return create(GetRoleResponseSchema, { role: templateRole(parts.catalogue, request.name) })
+      if (call.context === undefined)
+        return create(GetRoleResponseSchema, { role: templateRole(parts.catalogue, request.name) })
       const role = await parts.scopes.read(call.context, async (scope) => {
         const row = await roleRows(scope).find({ slug: slugOf(request.name) })
         if (row === undefined) throw notFound()
@@ -204,7 +198,10 @@ function deleteRole(parts: RoleServiceParts, request: DeleteRoleRequest, call: C
     await parts.grants.assertHolds(call, unit.context, found.permissions)
     const holders = await membershipsWithRole(unit, found.roleId)
     if (holders.length > 0 && !request.force) {
-      throw new TenureError('RESOURCE_IN_USE', `${holders.length} memberships give this role. Change them first, or set force to take it out of them.`)
+      throw new TenureError(
+        'RESOURCE_IN_USE',
+        `${holders.length} memberships give this role. Change them first, or set force to take it out of them.`,
+      )
     }
     for (const holder of holders) await takeRoleFrom(unit, holder, found.roleId)
     await roleRows(unit).delete(found.roleId)
@@ -215,7 +212,10 @@ function deleteRole(parts: RoleServiceParts, request: DeleteRoleRequest, call: C
 }
 
 function systemRole(): TenureError {
-  return new TenureError('SYSTEM_RESOURCE', 'Templates are built in. Make a role of the tenant instead: parent tenants/{tenant}.')
+  return new TenureError(
+    'SYSTEM_RESOURCE',
+    'Templates are built in. Make a role of the tenant instead: parent tenants/{tenant}.',
+  )
 }
 
 function levelsFrom(role: Role | undefined): RoleLevel[] {

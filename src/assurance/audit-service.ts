@@ -43,7 +43,9 @@ export function createAuditService(parts: AuditServiceParts): ServiceImplementat
       const binding = pageBindingOf(call, [request.parent, request.filter, request.orderBy])
       const workspaceId = call.context?.workspaceId ?? tenantLevel
       const fixed =
-        workspaceId === tenantLevel ? [] : [{ sql: 'row.workspaceId = :workspace', parameters: { workspace: workspaceId } }]
+        workspaceId === tenantLevel
+          ? []
+          : [{ sql: 'row.workspaceId = :workspace', parameters: { workspace: workspaceId } }]
       const page = await readJournal(parts, call, (journal) =>
         listPage(journal.rows, listSpec, request, binding, parts.tokens, fixed),
       )

@@ -44,7 +44,10 @@ export function integerColumn(property: string, options: Options = {}) {
   return {
     ...base(property, options),
     type: 'bigint' as const,
-    transformer: { to: (value: number | null) => value, from: (value: unknown) => (value === null ? null : Number(value)) },
+    transformer: {
+      to: (value: number | null) => value,
+      from: (value: unknown) => (value === null ? null : Number(value)),
+    },
   }
 }
 

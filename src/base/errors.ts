@@ -96,7 +96,10 @@ export class TenureError extends Error {
 
 /** Missing and foreign are one failure with one text, so that neither its words nor its shape tell them apart. */
 export function notFound(): TenureError {
-  return new TenureError('NOT_FOUND', 'There is nothing of that name, or not for this caller. Check the name and the credential.')
+  return new TenureError(
+    'NOT_FOUND',
+    'There is nothing of that name, or not for this caller. Check the name and the credential.',
+  )
 }
 
 export function invalidField(field: string, description: string): TenureError {
@@ -104,7 +107,11 @@ export function invalidField(field: string, description: string): TenureError {
 }
 
 export function permissionMissing(permission: string): TenureError {
-  return new TenureError('PERMISSION_MISSING', `This needs the permission ${permission}. Ask an owner of the tenant for a role that has it.`, {
-    metadata: { permission },
-  })
+  return new TenureError(
+    'PERMISSION_MISSING',
+    `This needs the permission ${permission}. Ask an owner of the tenant for a role that has it.`,
+    {
+      metadata: { permission },
+    },
+  )
 }

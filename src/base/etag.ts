@@ -9,5 +9,8 @@ export function etagOf(uid: string, version: number): string {
 /** Refuses a write over a state the caller has not seen. An empty etag asks for no check. */
 export function checkEtag(given: string, uid: string, version: number): void {
   if (given === '' || given === etagOf(uid, version)) return
-  throw new TenureError('ETAG_MISMATCH', 'It has changed since it was read. Read it again, then repeat the change on what you find.')
+  throw new TenureError(
+    'ETAG_MISMATCH',
+    'It has changed since it was read. Read it again, then repeat the change on what you find.',
+  )
 }

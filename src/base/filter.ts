@@ -104,9 +104,15 @@ class FilterReader {
     const field = this.#next('word', 'a field')
     const operator = this.#next('operator', `an operator after ${JSON.stringify(field)}`)
     const value = this.#tokens[this.#at]
-    if (value?.kind !== 'text' && value?.kind !== 'word') throw invalidFilter(`lacks a value after ${JSON.stringify(operator)}`)
+    if (value?.kind !== 'text' && value?.kind !== 'word')
+      throw invalidFilter(`lacks a value after ${JSON.stringify(operator)}`)
     this.#at += 1
-    return { kind: 'compare', field, operator: operator === ':' ? '=' : (operator as FilterOperator), value: value.text }
+    return {
+      kind: 'compare',
+      field,
+      operator: operator === ':' ? '=' : (operator as FilterOperator),
+      value: value.text,
+    }
   }
 
   #next(kind: Token['kind'], what: string): string {

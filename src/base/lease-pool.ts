@@ -25,7 +25,8 @@ export function createLeasePool<Item>(items: readonly Item[], maxWaiting: number
   }
 
   const lease = (): Item | Promise<Item> => {
-    if (closed) throw new TenureError('SHUTTING_DOWN', 'This server is going away. Repeat the call; another one answers.')
+    if (closed)
+      throw new TenureError('SHUTTING_DOWN', 'This server is going away. Repeat the call; another one answers.')
     // By count: an item may be undefined, where the turn itself is all that is lent.
     if (free.length > 0) return free.pop() as Item
     if (waiting.length >= maxWaiting) {

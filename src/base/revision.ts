@@ -28,7 +28,8 @@ export function encodeRevision(revision: Revision): string {
 export function decodeRevision(token: string): Revision | undefined {
   const bytes = Buffer.from(token, 'base64url')
   // The comparison refuses every other spelling of the same bytes: base64 decoders skip what they do not know.
-  if (bytes.length !== tokenBytes || bytes.toString('base64url') !== token || bytes.readUInt8(0) !== formatVersion) return undefined
+  if (bytes.length !== tokenBytes || bytes.toString('base64url') !== token || bytes.readUInt8(0) !== formatVersion)
+    return undefined
   const directoryRevision = Number(bytes.readBigUInt64BE(33))
   const tenantRevision = Number(bytes.readBigUInt64BE(45))
   if (!Number.isSafeInteger(directoryRevision) || !Number.isSafeInteger(tenantRevision)) return undefined

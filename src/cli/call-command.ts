@@ -25,7 +25,9 @@ export async function callCommand(name: string, json: string, options: CallOptio
   const headers = { authorization: `Bearer ${readKey(options.keyFile ?? config.rootKeyFile)}` }
   try {
     const answer = await transport.unary(method, undefined, 30_000, headers, requestFrom(method, json))
-    process.stdout.write(`${toJsonString(method.output, answer.message, { prettySpaces: 2, useProtoFieldName: true })}\n`)
+    process.stdout.write(
+      `${toJsonString(method.output, answer.message, { prettySpaces: 2, useProtoFieldName: true })}\n`,
+    )
     return 0
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error
@@ -37,12 +39,11 @@ export async function callCommand(name: string, json: string, options: CallOptio
 
 function methodNamed(name: string): DescMethodUnary {
   const [serviceName = '', methodName = ''] = name.split('/')
-  const service = tenureServices.find(
-    ({ typeName, name: short }) => typeName === serviceName || short === serviceName,
-  )
+  const service = tenureServices.find(({ typeName, name: short }) => typeName === serviceName || short === serviceName)
   const method = service?.methods.find((each) => each.name === methodName)
   if (method?.methodKind === 'unary') return method as DescMethodUnary
-  const known = service === undefined ? tenureServices.map((each) => each.name) : service.methods.map((each) => each.name)
+  const known =
+    service === undefined ? tenureServices.map((each) => each.name) : service.methods.map((each) => each.name)
   throw new StartError(`There is no ${JSON.stringify(name)}. There are ${known.join(', ')}.`)
 }
 
@@ -50,7 +51,9 @@ function requestFrom(method: DescMethodUnary, json: string) {
   try {
     return fromJsonString(method.input, json)
   } catch (error) {
-    throw new StartError(`The request is not a ${method.input.name}: ${error instanceof Error ? error.message : String(error)}.`)
+    throw new StartError(
+      `The request is not a ${method.input.name}: ${error instanceof Error ? error.message : String(error)}.`,
+    )
   }
 }
 

@@ -14,11 +14,7 @@ export async function runCli(argv: readonly string[], stop: AbortSignal): Promis
     .exitOverride()
     .showHelpAfterError('Run with --help to see an example.')
   const command = (name: string, description: string, example: string) =>
-    program
-      .command(name)
-      .description(description)
-      .exitOverride()
-      .addHelpText('after', `\nExample:\n  ${example}`)
+    program.command(name).description(description).exitOverride().addHelpText('after', `\nExample:\n  ${example}`)
   const finish = (work: Promise<number>) =>
     work.then((code) => {
       exitCode = code

@@ -1,6 +1,6 @@
 import { systemClock } from '../base/clock.ts'
 import { loadProcessConfig } from '../config/process-config.ts'
-import { migrateSqlite, type MigrationStatus, sqliteMigrationStatus } from '../storage/sqlite/migrate-sqlite.ts'
+import { type MigrationStatus, migrateSqlite, sqliteMigrationStatus } from '../storage/sqlite/migrate-sqlite.ts'
 import { claimSqliteFile, StartError } from '../storage/sqlite/sqlite-file.ts'
 
 /** `up` applies what is missing, `status` shows all, `plan` shows what `up` would apply. */

@@ -135,5 +135,5 @@ function deepFreeze<T>(value: T): T {
   // Bytes cannot be frozen.
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
   for (const child of Object.values(value)) deepFreeze(child)
-  return value
+  return Object.freeze(value)
 }

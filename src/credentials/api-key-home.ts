@@ -1,14 +1,14 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { notFound } from '../base/errors.ts'
-import { platformPlace, type Place } from '../base/resource-name.ts'
+import { type Place, platformPlace } from '../base/resource-name.ts'
 import { principalNamed } from '../people/principal-named.ts'
 import { platformServiceAccountRows, serviceAccountRows } from '../people/service-account-store.ts'
 import { userRows } from '../people/user-store.ts'
 import { actorOf, type Call } from '../rpc/call.ts'
 import type { Directory, PlatformReadScope } from '../tenancy/directory.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
-import type { ReadScope, Scopes } from '../tenancy/scope.ts'
 import type { Rows } from '../tenancy/rows.ts'
+import type { ReadScope, Scopes } from '../tenancy/scope.ts'
 import type { Mutation } from '../tenancy/unit-of-work.ts'
 import type { KeyRow } from './api-key-proto.ts'
 import { apiKeyRows, platformApiKeyRows } from './api-key-store.ts'
@@ -57,7 +57,9 @@ export function writeKeys<O extends DescMessage>(
 ): Promise<MessageShape<O>> {
   if (call.context === undefined) {
     const capability = homes.capabilities['platform-principals']
-    return homes.directory.write(capability, actorOf(call), mutation, (unit) => closure({ ...unit, ...platformKeys(unit) }))
+    return homes.directory.write(capability, actorOf(call), mutation, (unit) =>
+      closure({ ...unit, ...platformKeys(unit) }),
+    )
   }
   return homes.scopes.write(call.context, mutation, (unit) => closure({ ...unit, ...tenantKeys(unit) }))
 }

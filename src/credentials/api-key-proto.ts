@@ -16,8 +16,7 @@ export function apiKeyToProto(place: Place, row: KeyRow, ownerName: string, nowM
     createTime: timestampFromDate(row.createTime),
     updateTime: timestampFromDate(row.updateTime),
     displayName: row.displayName,
-    owner:
-      row.ownerKind === 'user' ? { case: 'user', value: ownerName } : { case: 'serviceAccount', value: ownerName },
+    owner: row.ownerKind === 'user' ? { case: 'user', value: ownerName } : { case: 'serviceAccount', value: ownerName },
     permissions: [...row.permissions],
     ...(row.expireTime === null ? {} : { expireTime: timestampFromDate(row.expireTime) }),
     prefix: row.prefix,

@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib'
 import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { decodeBase62, encodeBase62 } from '../base/base62.ts'
 import { nilUuid, uuidFromBytes, uuidToBytes } from '../base/ids.ts'
 

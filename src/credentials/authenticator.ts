@@ -45,7 +45,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
       const remembered = known.get(digest)
       if (remembered !== undefined) {
         const snapshot = parts.engines.of(remembered.caller.tenantId)
-        if (!(snapshot instanceof Promise) && isLive(remembered, snapshot, parts.clock.nowMs())) return remembered.caller
+        if (!(snapshot instanceof Promise) && isLive(remembered, snapshot, parts.clock.nowMs()))
+          return remembered.caller
         known.delete(digest)
       }
       const key = parseApiKey(authorization.slice(scheme.length), parts.environment)
@@ -97,5 +98,8 @@ function verify(snapshot: TenantSnapshot | undefined, key: ParsedApiKey, nowMs: 
 }
 
 function invalidCredential(): TenureError {
-  return new TenureError('CREDENTIAL_INVALID', 'This credential is not valid. Send `authorization: Bearer <api key>` with a key that is live.')
+  return new TenureError(
+    'CREDENTIAL_INVALID',
+    'This credential is not valid. Send `authorization: Bearer <api key>` with a key that is live.',
+  )
 }

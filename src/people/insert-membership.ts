@@ -19,7 +19,8 @@ export async function insertMembership(
   membership: Membership,
   id: string,
 ): Promise<MembershipRow> {
-  if (membership.member.case === undefined) throw invalidField('membership.member', 'must name a user or a service account')
+  if (membership.member.case === undefined)
+    throw invalidField('membership.member', 'must name a user or a service account')
   if (membership.roles.length === 0) throw invalidField('membership.roles', 'must have at least one role')
   const kind = membership.member.case === 'user' ? 'user' : 'service_account'
   const principal = await principalNamed(unit, kind, membership.member.value)
@@ -71,7 +72,10 @@ export async function rolesToGive(
 export function reachFrom(membership: Membership, unit: Unit): boolean {
   const reachAll = membership.workspaceReach === Membership_WorkspaceReach.ALL
   if (reachAll && unit.context.workspaceId !== tenantLevel) {
-    throw invalidField('membership.workspace_reach', 'is for tenant memberships; a workspace membership reaches its workspace')
+    throw invalidField(
+      'membership.workspace_reach',
+      'is for tenant memberships; a workspace membership reaches its workspace',
+    )
   }
   return reachAll
 }

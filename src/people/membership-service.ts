@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { invalidField, notFound } from '../base/errors.ts'
 import { checkEtag } from '../base/etag.ts'
 import type { Ids } from '../base/ids.ts'
+import type { Membership } from '../gen/tenure/v1/membership_pb.ts'
 import {
   BatchCreateMembershipsResponseSchema,
   CreateMembershipResponseSchema,
@@ -12,15 +13,7 @@ import {
   ListMembershipsResponseSchema,
   MembershipService,
 } from '../gen/tenure/v1/membership_service_pb.ts'
-import type { Membership } from '../gen/tenure/v1/membership_pb.ts'
-import {
-  type Call,
-  contextOf,
-  implement,
-  mutationOf,
-  pageBindingOf,
-  type ServiceImplementation,
-} from '../rpc/call.ts'
+import { type Call, contextOf, implement, mutationOf, pageBindingOf, type ServiceImplementation } from '../rpc/call.ts'
 import type { Demands } from '../rpc/ports.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
 import { retireName } from '../tenancy/retired-names.ts'

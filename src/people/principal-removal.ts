@@ -8,7 +8,10 @@ import { assertOwnerRemains, membershipsOfPrincipal, removeMembership } from './
 export async function removeWhatItHas(unit: Unit, principalId: string, force: boolean): Promise<void> {
   const memberships = await membershipsOfPrincipal(unit, principalId)
   if (!force && (memberships.length > 0 || (await hasKeys(unit, principalId)))) {
-    throw new TenureError('RESOURCE_IN_USE', 'It has memberships or keys. Remove them first, or set force to remove them with it.')
+    throw new TenureError(
+      'RESOURCE_IN_USE',
+      'It has memberships or keys. Remove them first, or set force to remove them with it.',
+    )
   }
   for (const membership of memberships) await removeMembership(unit, membership)
   unit.note('memberships_removed', memberships.length)

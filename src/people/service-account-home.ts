@@ -1,20 +1,15 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
-import { type Call, actorOf, mutationOf } from '../rpc/call.ts'
+import { hasPlatformKeys, revokePlatformKeysOf } from '../credentials/platform-api-key-store.ts'
+import { actorOf, type Call, mutationOf } from '../rpc/call.ts'
 import type { Directory, PlatformUnit } from '../tenancy/directory.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
-import {
-  assertNeverUsed,
-  assertNeverUsedOnPlatform,
-  retireName,
-  retirePlatformName,
-} from '../tenancy/retired-names.ts'
+import { assertNeverUsed, assertNeverUsedOnPlatform, retireName, retirePlatformName } from '../tenancy/retired-names.ts'
 import type { Rows } from '../tenancy/rows.ts'
 import type { Scopes, Unit } from '../tenancy/scope.ts'
 import { assertOwnerRemainsWithout, removeWhatItHas } from './principal-removal.ts'
 import type { PlatformServiceAccountRow } from './service-account.ts'
 import { platformServiceAccountRows, serviceAccountRows } from './service-account-store.ts'
-import { hasPlatformKeys, revokePlatformKeysOf } from '../credentials/platform-api-key-store.ts'
 
 /** A service account as both homes know it; a tenant's has no roles of its own. */
 export type AccountRow = PlatformServiceAccountRow

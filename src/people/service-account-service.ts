@@ -20,7 +20,13 @@ import {
 import { type Call, implement, pageBindingOf, type ServiceImplementation } from '../rpc/call.ts'
 import type { Demands } from '../rpc/ports.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
-import { type AccountHomes, type AccountRow, type AccountUnit, readAccounts, writeAccount } from './service-account-home.ts'
+import {
+  type AccountHomes,
+  type AccountRow,
+  type AccountUnit,
+  readAccounts,
+  writeAccount,
+} from './service-account-home.ts'
 import { serviceAccountName, serviceAccountToProto } from './service-account-proto.ts'
 
 export interface ServiceAccountServiceParts extends AccountHomes {
@@ -103,7 +109,10 @@ async function insertAccount(
   const slug = id === '' ? slugFromUid('account', serviceAccountId) : id
   await unit.assertNeverUsed(slug)
   if ((await unit.find(slug)) !== undefined) {
-    throw new TenureError('ALREADY_EXISTS', `There is a service account ${JSON.stringify(slug)} already. Choose another name.`)
+    throw new TenureError(
+      'ALREADY_EXISTS',
+      `There is a service account ${JSON.stringify(slug)} already. Choose another name.`,
+    )
   }
   const row: AccountRow = {
     serviceAccountId,

@@ -26,7 +26,10 @@ export async function updateMembership(parts: MembershipServiceParts, request: U
   const context = contextOf(call)
   if (request.allowMissing) await parts.demands.demand(call, context, 'memberships.create')
   const mutation = {
-    ...mutationOf(call, UpdateMembershipResponseSchema, { target: membership.name, validateOnly: request.validateOnly }),
+    ...mutationOf(call, UpdateMembershipResponseSchema, {
+      target: membership.name,
+      validateOnly: request.validateOnly,
+    }),
     allWorkspaces: 'owner-count' as const,
   }
   return parts.scopes.write(context, mutation, async (unit) => {

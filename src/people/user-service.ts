@@ -6,6 +6,7 @@ import type { Ids } from '../base/ids.ts'
 import { slugFromUid } from '../base/slug.ts'
 import { fieldsToUpdate } from '../base/update-mask.ts'
 import { type User, User_State, UserSchema } from '../gen/tenure/v1/user_pb.ts'
+import type { UpdateUserRequest } from '../gen/tenure/v1/user_service_pb.ts'
 import {
   CreateUserResponseSchema,
   DeleteUserResponseSchema,
@@ -16,15 +17,7 @@ import {
   UpdateUserResponseSchema,
   UserService,
 } from '../gen/tenure/v1/user_service_pb.ts'
-import type { UpdateUserRequest } from '../gen/tenure/v1/user_service_pb.ts'
-import {
-  type Call,
-  contextOf,
-  implement,
-  mutationOf,
-  pageBindingOf,
-  type ServiceImplementation,
-} from '../rpc/call.ts'
+import { type Call, contextOf, implement, mutationOf, pageBindingOf, type ServiceImplementation } from '../rpc/call.ts'
 import type { Demands } from '../rpc/ports.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
 import { assertNeverUsed, retireName } from '../tenancy/retired-names.ts'
@@ -84,8 +77,7 @@ export function createUserService(parts: UserServiceParts): ServiceImplementatio
       })
     },
     updateUser: (request, call) => updateUser(parts, request, call),
-    disableUser: (request, call) =>
-      changeState(parts, request, call, DisableUserResponseSchema, 'DISABLED'),
+    disableUser: (request, call) => changeState(parts, request, call, DisableUserResponseSchema, 'DISABLED'),
     enableUser: (request, call) => changeState(parts, request, call, EnableUserResponseSchema, 'ACTIVE'),
     deleteUser(request, call) {
       const mutation = {

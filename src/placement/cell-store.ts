@@ -19,7 +19,9 @@ export async function registerCells(
       if (found === undefined) {
         await rows.insert({ cellId: id, region, incarnationId: ids.next(), createTime: new Date(clock.nowMs()) })
       } else if (found.region !== region) {
-        throw new Error(`cell ${id} is in region ${found.region}; the configuration says ${region}. Name a new cell instead.`)
+        throw new Error(
+          `cell ${id} is in region ${found.region}; the configuration says ${region}. Name a new cell instead.`,
+        )
       }
     }
   })

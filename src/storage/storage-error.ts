@@ -9,9 +9,13 @@ import { isBusy, isDiskFull, isUniqueViolation } from './sqlite/sqlite-errors.ts
 export function storageErrorFrom(error: unknown): unknown {
   if (error instanceof TenureError) return error
   if (isUniqueViolation(error)) {
-    return new TenureError('ALREADY_EXISTS', 'There is one of that name or identity already. Choose another, or change that one.', {
-      cause: withoutValues(error),
-    })
+    return new TenureError(
+      'ALREADY_EXISTS',
+      'There is one of that name or identity already. Choose another, or change that one.',
+      {
+        cause: withoutValues(error),
+      },
+    )
   }
   if (isBusy(error)) {
     return new TenureError('DATABASE_UNAVAILABLE', 'The database is busy. Repeat the call in a moment.', {
@@ -20,10 +24,14 @@ export function storageErrorFrom(error: unknown): unknown {
     })
   }
   if (isDiskFull(error)) {
-    return new TenureError('STORAGE_FULL', 'The database cannot take more. Make room on its disk, then repeat the call.', {
-      retryAfterMs: 30_000,
-      cause: withoutValues(error),
-    })
+    return new TenureError(
+      'STORAGE_FULL',
+      'The database cannot take more. Make room on its disk, then repeat the call.',
+      {
+        retryAfterMs: 30_000,
+        cause: withoutValues(error),
+      },
+    )
   }
   return withoutValues(error)
 }

@@ -1,7 +1,15 @@
 import type { Clock } from '../base/clock.ts'
 import { type Ids, nilUuid, platformTenantId, type TenantId } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
-import { appendJournal, cellLedger, directoryLedger, type JournalEntry, type Ledger, lockChain, storeChain } from './ledger.ts'
+import {
+  appendJournal,
+  cellLedger,
+  directoryLedger,
+  type JournalEntry,
+  type Ledger,
+  lockChain,
+  storeChain,
+} from './ledger.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 import type { Actor, TenantContext } from './tenant-context.ts'
 

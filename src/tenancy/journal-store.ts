@@ -1,9 +1,9 @@
-import type { Rows } from './rows.ts'
-import type { Directory, PlatformReadScope } from './directory.ts'
 import { authorityChain } from './audit-chain.ts'
 import { AuditChainTable, DirectoryChainTable, DirectoryHeadTable } from './chain-tables.ts'
+import type { Directory, PlatformReadScope } from './directory.ts'
 import { DirectoryJournalTable, type JournalRow, JournalTable } from './journal-table.ts'
 import type { PlatformCapability } from './platform-capability.ts'
+import type { Rows } from './rows.ts'
 import type { ReadScope, Scopes } from './scope.ts'
 import type { TenantContext } from './tenant-context.ts'
 
@@ -39,8 +39,7 @@ export function createJournalReader(
       scopes.read(context, (scope) =>
         work({
           rows: scope.rows(JournalTable),
-          chainEnd: (chain) =>
-            chain === authorityChain ? headOf(scope) : scope.rows(AuditChainTable).find({ chain }),
+          chainEnd: (chain) => (chain === authorityChain ? headOf(scope) : scope.rows(AuditChainTable).find({ chain })),
         }),
       ),
     ofPlatform: (work) => directory.read(capability, (scope) => work(platformJournal(scope))),

@@ -91,7 +91,9 @@ function orderFrom(text: string, spec: ListSpec): Order[] {
     const field = spec.fields[name]
     const known = Object.hasOwn(spec.fields, name) && field?.order === true
     if (!known || rest.length > 0 || (direction !== undefined && direction !== 'desc' && direction !== 'asc')) {
-      throw invalidOrder(`cannot be ${JSON.stringify(part.trim())}; it takes ${orderable(spec)}, each with an optional " desc"`)
+      throw invalidOrder(
+        `cannot be ${JSON.stringify(part.trim())}; it takes ${orderable(spec)}, each with an optional " desc"`,
+      )
     }
     order.push({ property: field.property, kind: field.kind, descending: direction === 'desc' })
   }
@@ -198,7 +200,9 @@ async function storedFrom(name: string, field: ListField, value: string): Promis
     case 'time': {
       const time = new Date(value)
       if (Number.isNaN(time.getTime()) || !/^\d{4}-\d{2}-\d{2}/.test(value)) {
-        throw invalidFilter(`${name} takes a time of RFC 3339 such as "2026-01-31T12:00:00Z", not ${JSON.stringify(value)}`)
+        throw invalidFilter(
+          `${name} takes a time of RFC 3339 such as "2026-01-31T12:00:00Z", not ${JSON.stringify(value)}`,
+        )
       }
       return time
     }

@@ -40,7 +40,10 @@ export const DirectoryRetiredNameTable = new EntitySchema<DirectoryRetiredNameRo
 })
 
 function nameRetired(slug: string): TenureError {
-  return new TenureError('NAME_RETIRED', `${JSON.stringify(slug)} was used before, and a name is never given again. Choose another.`)
+  return new TenureError(
+    'NAME_RETIRED',
+    `${JSON.stringify(slug)} was used before, and a name is never given again. Choose another.`,
+  )
 }
 
 export async function assertNeverUsed(unit: Unit, collection: string, slug: string): Promise<void> {

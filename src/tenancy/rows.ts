@@ -71,13 +71,22 @@ export function createRows<Row extends ObjectLiteral>(
       // Who owns a row and which row it is never change; the guard refuses a statement that assigns them.
       const fixed = new Set([...Object.keys(place), idProperty])
       const changes = Object.fromEntries(Object.entries(given).filter(([property]) => !fixed.has(property)))
-      const query = manager.createQueryBuilder().update(table).set(changes as never).updateEntity(false)
+      const query = manager
+        .createQueryBuilder()
+        .update(table)
+        .set(changes as never)
+        .updateEntity(false)
       const result = await andWhere(query, byId(id), manager, table).execute()
       touched(id)
       return result.affected === 1
     },
     async delete(id) {
-      const result = await andWhere(manager.createQueryBuilder().delete().from(table), byId(id), manager, table).execute()
+      const result = await andWhere(
+        manager.createQueryBuilder().delete().from(table),
+        byId(id),
+        manager,
+        table,
+      ).execute()
       touched(id)
       return result.affected === 1
     },

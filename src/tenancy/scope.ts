@@ -4,10 +4,10 @@ import type { Clock } from '../base/clock.ts'
 import { notFound, TenureError } from '../base/errors.ts'
 import { type Ids, tenantLevel } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
-import { cellLedger, type ChangeLog, type Head, lockHead } from './ledger.ts'
-import type { TenantContext } from './tenant-context.ts'
+import { type ChangeLog, cellLedger, type Head, lockHead } from './ledger.ts'
 import { insidePlace } from './place-check.ts'
 import type { Rows } from './rows.ts'
+import type { TenantContext } from './tenant-context.ts'
 import { tenantRows } from './tenant-rows.ts'
 import { type Mutation, runUnit, type UnitCore } from './unit-of-work.ts'
 
@@ -38,7 +38,11 @@ export interface Scopes {
   /** One consistent snapshot of what belongs to the context's place. */
   read<T>(context: TenantContext, work: (scope: ReadScope) => Promise<T>): Promise<T>
   /** One consistent snapshot over every workspace of the context's tenant. */
-  readAllWorkspaces<T>(context: TenantContext, purpose: AllWorkspacesPurpose, work: (scope: ReadScope) => Promise<T>): Promise<T>
+  readAllWorkspaces<T>(
+    context: TenantContext,
+    purpose: AllWorkspacesPurpose,
+    work: (scope: ReadScope) => Promise<T>,
+  ): Promise<T>
   /** One unit of work on the authority of the context's tenant: all or nothing, audited, seen by every decision after it resolves. */
   write<O extends DescMessage>(
     context: TenantContext,
@@ -147,10 +151,14 @@ function unitOf(core: UnitCore, manager: EntityManager, context: TenantContext, 
 
 function checkHead<O extends DescMessage>(head: Head, context: TenantContext, mutation: TenantMutation<O>): void {
   if (head.placementEpoch !== context.placementEpoch) {
-    throw new TenureError('STALE', 'The tenant has moved since this call began. Repeat the call.', { retryAfterMs: 100 })
+    throw new TenureError('STALE', 'The tenant has moved since this call began. Repeat the call.', {
+      retryAfterMs: 100,
+    })
   }
   if (head.state === 'DELETED' && mutation.onDeletedTenant !== true) {
-    throw new TenureError('INVALID_STATE', 'The tenant is deleted. Undelete it first.', { metadata: { state: 'DELETED' } })
+    throw new TenureError('INVALID_STATE', 'The tenant is deleted. Undelete it first.', {
+      metadata: { state: 'DELETED' },
+    })
   }
 }
 

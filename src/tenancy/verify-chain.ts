@@ -1,8 +1,8 @@
 import { fromBinary } from '@bufbuild/protobuf'
 import { AuditRecordSchema } from '../gen/tenure/internal/v1/audit_record_pb.ts'
 import { chainHash, chainStart } from './audit-chain.ts'
-import type { JournalRow } from './journal-table.ts'
 import type { JournalScope } from './journal-store.ts'
+import type { JournalRow } from './journal-table.ts'
 
 export interface ChainVerdict {
   readonly valid: boolean

@@ -30,18 +30,28 @@ export async function changeTenant<O extends DescMessage>(
   { from, change }: TenantChange,
 ): Promise<MessageShape<O>> {
   let changed: TenantHeadRow | undefined
-  const mutation = { ...mutationOf(call, response, { target: request.name }), onDeletedTenant: from.includes('DELETED') }
+  const mutation = {
+    ...mutationOf(call, response, { target: request.name }),
+    onDeletedTenant: from.includes('DELETED'),
+  }
   const answer = await parts.scopes.write(contextOf(call), mutation, async (unit) => {
     const tenant = await unit.rows(TenantHeadTable).find({})
     if (tenant === undefined) throw notFound()
     checkEtag(request.etag, tenant.tenantId, tenant.version)
     if (!from.includes(tenant.state)) {
-      throw new TenureError('INVALID_STATE', `The tenant is ${tenant.state}; this is possible only from ${from.join(' or ')}.`, {
-        metadata: { state: tenant.state },
-      })
+      throw new TenureError(
+        'INVALID_STATE',
+        `The tenant is ${tenant.state}; this is possible only from ${from.join(' or ')}.`,
+        {
+          metadata: { state: tenant.state },
+        },
+      )
     }
     changed = await applyChange(unit, tenant, await change(tenant, unit.now, unit))
-    return create(response, { tenant: tenantToProto(changed), revision: unit.revision } as unknown as MessageInitShape<O>)
+    return create(response, {
+      tenant: tenantToProto(changed),
+      revision: unit.revision,
+    } as unknown as MessageInitShape<O>)
   })
   if (changed !== undefined) await parts.tenants.project(changed)
   return answer

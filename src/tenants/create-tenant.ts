@@ -48,7 +48,10 @@ export async function createTenant(
 
 function nameTaken(found: TenantPlacementRow, slug: string): TenureError {
   return found.state === 'DELETED'
-    ? new TenureError('NAME_RETIRED', `${JSON.stringify(slug)} was used before, and a name is never given again. Choose another.`)
+    ? new TenureError(
+        'NAME_RETIRED',
+        `${JSON.stringify(slug)} was used before, and a name is never given again. Choose another.`,
+      )
     : new TenureError('ALREADY_EXISTS', `There is a tenant ${JSON.stringify(slug)} already. Choose another name.`)
 }
 

@@ -1,7 +1,13 @@
 import { create } from '@bufbuild/protobuf'
 import { timestampFromDate } from '@bufbuild/protobuf/wkt'
 import { etagOf } from '../base/etag.ts'
-import { type Tenant, Tenant_Isolation, Tenant_State, Tenant_SuspensionMode, TenantSchema } from '../gen/tenure/v1/tenant_pb.ts'
+import {
+  type Tenant,
+  Tenant_Isolation,
+  Tenant_State,
+  Tenant_SuspensionMode,
+  TenantSchema,
+} from '../gen/tenure/v1/tenant_pb.ts'
 import type { TenantFields } from './tenant.ts'
 
 export function tenantToProto(tenant: TenantFields): Tenant {

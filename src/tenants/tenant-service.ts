@@ -111,7 +111,10 @@ export function createTenantService(parts: TenantServiceParts): ServiceImplement
         async change(_tenant, now, unit) {
           const left = await unit.rows(WorkspaceTable).list({}, 1_000)
           if (!request.force && left.some(({ state }) => state !== 'DELETED')) {
-            throw new TenureError('RESOURCE_IN_USE', 'The tenant has workspaces. Delete them first, or set force to delete it with them.')
+            throw new TenureError(
+              'RESOURCE_IN_USE',
+              'The tenant has workspaces. Delete them first, or set force to delete it with them.',
+            )
           }
           return { state: 'DELETED', deleteTime: now, purgeTime: new Date(now.getTime() + undeleteWindowMs) }
         },
@@ -134,4 +137,3 @@ async function readTenant(parts: TenantServiceParts, call: Call) {
   if (row === undefined) throw notFound()
   return tenantToProto(row)
 }
-

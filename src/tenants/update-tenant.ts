@@ -24,7 +24,10 @@ export async function updateTenant(
   if (tenant === undefined) throw notFound()
   const platform = callerOf(call).tenantId === platformTenantId
   const fields = changedFields(request, platform)
-  const mutation = mutationOf(call, UpdateTenantResponseSchema, { target: tenant.name, validateOnly: request.validateOnly })
+  const mutation = mutationOf(call, UpdateTenantResponseSchema, {
+    target: tenant.name,
+    validateOnly: request.validateOnly,
+  })
   let changed: TenantHeadRow | undefined
   const answer = await parts.scopes.write(contextOf(call), mutation, async (unit) => {
     const found = await unit.rows(TenantHeadTable).find({})

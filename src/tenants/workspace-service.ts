@@ -19,14 +19,7 @@ import {
   UpdateWorkspaceResponseSchema,
   WorkspaceService,
 } from '../gen/tenure/v1/workspace_service_pb.ts'
-import {
-  type Call,
-  contextOf,
-  implement,
-  mutationOf,
-  pageBindingOf,
-  type ServiceImplementation,
-} from '../rpc/call.ts'
+import { type Call, contextOf, implement, mutationOf, pageBindingOf, type ServiceImplementation } from '../rpc/call.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
 import type { Scopes, Unit } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
@@ -142,7 +135,10 @@ async function createWorkspace(parts: WorkspaceServiceParts, request: CreateWork
 
 function nameTaken({ slug, state }: WorkspaceRow): TenureError {
   return state === 'DELETED'
-    ? new TenureError('NAME_RETIRED', `${JSON.stringify(slug)} was used before, and a name is never given again. Choose another.`)
+    ? new TenureError(
+        'NAME_RETIRED',
+        `${JSON.stringify(slug)} was used before, and a name is never given again. Choose another.`,
+      )
     : new TenureError('ALREADY_EXISTS', `There is a workspace ${JSON.stringify(slug)} already. Choose another name.`)
 }
 
@@ -195,9 +191,13 @@ async function changeState<O extends DescMessage>(
     if (found === undefined) throw notFound()
     checkEtag(request.etag, found.workspaceId, found.version)
     if (!from.includes(found.state)) {
-      throw new TenureError('INVALID_STATE', `The workspace is ${found.state}; this is possible only from ${from.join(' or ')}.`, {
-        metadata: { state: found.state },
-      })
+      throw new TenureError(
+        'INVALID_STATE',
+        `The workspace is ${found.state}; this is possible only from ${from.join(' or ')}.`,
+        {
+          metadata: { state: found.state },
+        },
+      )
     }
     const changes = { ...change(unit.now, unit), version: found.version + 1, updateTime: unit.now }
     await rows.update(found.workspaceId, changes)

@@ -46,7 +46,9 @@ export function migrateSqlite(path: string, clock: Clock): number[] {
 }
 
 function appliedMigrations(database: DatabaseSync): Map<number, string> {
-  const table = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'").get()
+  const table = database
+    .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'")
+    .get()
   if (table === undefined) return new Map()
   const rows = database.prepare('SELECT number, apply_time FROM schema_migrations').all()
   return new Map(rows.map((row) => [Number(row['number']), String(row['apply_time'])]))

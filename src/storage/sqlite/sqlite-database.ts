@@ -4,8 +4,8 @@ import { bindConnection } from '../../sql-guard/connection-binding.ts'
 import type { Guard } from '../../sql-guard/guard.ts'
 import type { GuardBinding } from '../../sql-guard/guard-types.ts'
 import type { Database } from '../database.ts'
-import { createNodeSqliteDriver } from './node-sqlite-driver.ts'
 import { storageErrorFrom } from '../storage-error.ts'
+import { createNodeSqliteDriver } from './node-sqlite-driver.ts'
 
 export interface SqliteDatabaseOptions {
   readonly path: string

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, openSync, closeSync, readSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -37,7 +37,9 @@ function prepareFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
   } catch (error) {
-    throw new StartError(`The folder ${folder} cannot be made (${codeOf(error)}). Make it, or choose another database file.`)
+    throw new StartError(
+      `The folder ${folder} cannot be made (${codeOf(error)}). Make it, or choose another database file.`,
+    )
   }
 }
 
@@ -51,11 +53,15 @@ function checkHeader(path: string): void {
     const length = readSync(file, header, 0, 16, 0)
     closeSync(file)
     if (length > 0 && header.toString('latin1') !== 'SQLite format 3\0') {
-      throw new StartError(`${path} is not a Tenure database: it is damaged, or another program's. Restore it, or choose another file.`)
+      throw new StartError(
+        `${path} is not a Tenure database: it is damaged, or another program's. Restore it, or choose another file.`,
+      )
     }
   } catch (error) {
     if (error instanceof StartError) throw error
-    throw new StartError(`${path} cannot be opened for writing (${codeOf(error)}). Mend its permissions, or choose another file.`)
+    throw new StartError(
+      `${path} cannot be opened for writing (${codeOf(error)}). Mend its permissions, or choose another file.`,
+    )
   }
 }
 
@@ -74,7 +80,9 @@ function lockFile(path: string): DatabaseSync {
     return lock
   } catch (error) {
     if (error instanceof StartError) throw error
-    throw new StartError(`The folder ${dirname(path)} cannot be written to. Mend its permissions, or choose another database file.`)
+    throw new StartError(
+      `The folder ${dirname(path)} cannot be written to. Mend its permissions, or choose another database file.`,
+    )
   }
 }
 
@@ -90,7 +98,9 @@ function checkDatabase(path: string): void {
     }
     const row = database.prepare('PRAGMA application_id').get()
     if (row?.['application_id'] !== applicationId) {
-      throw new StartError(`${path} is a SQLite database of another program, not a Tenure database. Choose another file.`)
+      throw new StartError(
+        `${path} is a SQLite database of another program, not a Tenure database. Choose another file.`,
+      )
     }
     const check = database.prepare('PRAGMA quick_check(1)').get()
     if (check?.['quick_check'] !== 'ok') throw new StartError(damaged(path))
