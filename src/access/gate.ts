@@ -117,7 +117,8 @@ function admitTenantCaller(
     case 'TENANT_READ_ONLY':
       throw tenantSuspended()
     case 'WORKSPACE_ARCHIVED':
-      return admitToArchived(snapshot, caller, place, demand, nowMs)
+      admitToArchived(snapshot, caller, place, demand, nowMs)
+      return
     case 'PERMISSION_MISSING':
     case 'PERMISSION_UNKNOWN':
       throw permissionMissing(permission)

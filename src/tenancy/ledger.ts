@@ -72,12 +72,12 @@ export async function lockHead(
   if (row === undefined) return undefined
   return {
     tenantId,
-    timelineId: String(row['timeline_id']),
-    placementEpoch: Number(row['placement_epoch']),
-    revision: Number(row['revision']),
-    sequence: Number(row['sequence']),
-    chainHash: row['chain_hash'] as Uint8Array,
-    state: String(row['state'] ?? ''),
+    timelineId: String(row.timeline_id),
+    placementEpoch: Number(row.placement_epoch),
+    revision: Number(row.revision),
+    sequence: Number(row.sequence),
+    chainHash: row.chain_hash as Uint8Array,
+    state: String(row.state ?? ''),
   }
 }
 
@@ -109,16 +109,16 @@ export async function storedAnswer(
   )
   const row = rows[0]
   if (row === undefined) return undefined
-  if (!Buffer.from(idempotency.requestHash).equals(row['request_hash'] as Uint8Array)) {
+  if (!Buffer.from(idempotency.requestHash).equals(row.request_hash as Uint8Array)) {
     throw new TenureError(
       'REQUEST_ID_REUSED',
       'This request id was used before with another body. Take a new request id, or send the same body.',
     )
   }
   return {
-    answer: row['answer'] as Uint8Array | null,
-    eventId: String(row['event_id']),
-    target: String(row['target']),
+    answer: row.answer as Uint8Array | null,
+    eventId: String(row.event_id),
+    target: String(row.target),
   }
 }
 
@@ -194,7 +194,7 @@ export async function lockChain(
   )
   const row = rows[0]
   if (row === undefined) return { sequence: 0, chainHash: chainStart, isNew: true }
-  return { sequence: Number(row['sequence']), chainHash: row['chain_hash'] as Uint8Array, isNew: false }
+  return { sequence: Number(row.sequence), chainHash: row.chain_hash as Uint8Array, isNew: false }
 }
 
 export async function storeChain(

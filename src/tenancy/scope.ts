@@ -167,7 +167,7 @@ async function checkWorkspace(manager: EntityManager, context: TenantContext): P
     'SELECT state FROM workspaces WHERE tenant_id = ? AND workspace_id = ?',
     [context.tenantId, context.workspaceId],
   )
-  const state = rows[0]?.['state']
+  const state = rows[0]?.state
   if (state === undefined || state === 'DELETED') throw notFound()
   if (state !== 'ACTIVE') {
     throw new TenureError('WORKSPACE_ARCHIVED', 'The workspace is archived. Unarchive it first.')

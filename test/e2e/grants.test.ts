@@ -79,7 +79,9 @@ test('nobody makes a key that acts for somebody with more power', async () => {
   const keys = server.client(ApiKeyService, acme.adminKey)
   expect(await reasonOf(keys.createApiKey({ parent: acme.name, apiKey: { owner } }))).toBe('GRANT_EXCEEDS_CALLER')
   // Narrowed to what the maker holds, it is no more than the maker could do.
-  expect(await reasonOf(keys.createApiKey({ parent: acme.name, apiKey: { owner, permissions: ['users.get'] } }))).toBe('OK')
+  expect(await reasonOf(keys.createApiKey({ parent: acme.name, apiKey: { owner, permissions: ['users.get'] } }))).toBe(
+    'OK',
+  )
 })
 
 test('a narrowed key cannot make itself a wide one', async () => {
@@ -97,8 +99,12 @@ test('a narrowed key cannot make itself a wide one', async () => {
 test('a key of one workspace has no power elsewhere', async () => {
   const users = server.client(UserService, acme.prodKey)
   expect(await reasonOf(users.listUsers({ parent: acme.name }))).toBe('NOT_FOUND')
-  expect(await reasonOf(memberships(acme.prodKey).listMemberships({ parent: `${acme.name}/workspaces/test` }))).toBe('NOT_FOUND')
-  expect(await reasonOf(memberships(acme.prodKey).listMemberships({ parent: `${acme.name}/workspaces/prod` }))).toBe('OK')
+  expect(await reasonOf(memberships(acme.prodKey).listMemberships({ parent: `${acme.name}/workspaces/test` }))).toBe(
+    'NOT_FOUND',
+  )
+  expect(await reasonOf(memberships(acme.prodKey).listMemberships({ parent: `${acme.name}/workspaces/prod` }))).toBe(
+    'OK',
+  )
 })
 
 test('an administrator cannot unseat an owner', async () => {
@@ -148,7 +154,9 @@ test('a name that was used once is never given again', async () => {
 test('a suspended tenant is refused to its own and decided as suspended, and comes back whole', async () => {
   const tenants = server.client(TenantService)
   await tenants.suspendTenant({ name: acme.name, mode: 2, reason: 'unpaid' })
-  expect(await reasonOf(server.client(UserService, acme.ownerKey).listUsers({ parent: acme.name }))).toBe('TENANT_SUSPENDED')
+  expect(await reasonOf(server.client(UserService, acme.ownerKey).listUsers({ parent: acme.name }))).toBe(
+    'TENANT_SUSPENDED',
+  )
   const question = {
     parent: `${acme.name}/workspaces/prod`,
     credential: { case: 'principal' as const, value: { kind: { case: 'user' as const, value: acme.alice } } },

@@ -1,8 +1,14 @@
+import { toBinary } from '@bufbuild/protobuf'
 import { Code, ConnectError } from '@connectrpc/connect'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { toBinary } from '@bufbuild/protobuf'
 import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
-import { AccessService, AuthorizeResponseSchema, ContextView, Decision, DecisionReason } from '../../src/gen/tenure/v1/access_service_pb.ts'
+import {
+  AccessService,
+  AuthorizeResponseSchema,
+  ContextView,
+  Decision,
+  DecisionReason,
+} from '../../src/gen/tenure/v1/access_service_pb.ts'
 import { AuditService } from '../../src/gen/tenure/v1/audit_service_pb.ts'
 import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
@@ -35,7 +41,12 @@ test('a member is allowed what their role grants, by name and by outside identit
   const byName = await ask('prod', acme.alice, 'orders.read')
   expect(byName.decision).toBe(Decision.ALLOW)
   expect(byName.reason).toBe(DecisionReason.GRANTED)
-  expect(byName.context).toMatchObject({ tenant: acme.name, tenantUid: acme.uid, workspaceSlug: 'prod', permissions: [] })
+  expect(byName.context).toMatchObject({
+    tenant: acme.name,
+    tenantUid: acme.uid,
+    workspaceSlug: 'prod',
+    permissions: [],
+  })
   const byIdentity = await server.client(AccessService).authorize({
     parent: `${acme.name}/workspaces/prod`,
     credential: {
@@ -107,14 +118,20 @@ test('a revision of another tenant is refused', async () => {
   const { revision } = await server.client(TenantService).updateTenant({
     tenant: { name: globex.name, displayName: 'Globex' },
   })
-  const failure = await ask('prod', acme.alice, 'orders.read', revision).catch((error: unknown) => ConnectError.from(error))
+  const failure = await ask('prod', acme.alice, 'orders.read', revision).catch((error: unknown) =>
+    ConnectError.from(error),
+  )
   expect(failure).toMatchObject({ code: Code.InvalidArgument })
   expect((failure as ConnectError).findDetails(ErrorInfoSchema)[0]?.reason).toBe('INVALID_REVISION')
 })
 
 test('every change stands in the audit chain of its tenant, and the chain verifies', async () => {
   const audit = server.client(AuditService)
-  const { auditEvents } = await audit.listAuditEvents({ parent: acme.name, filter: 'chain = "authority"', pageSize: 1000 })
+  const { auditEvents } = await audit.listAuditEvents({
+    parent: acme.name,
+    filter: 'chain = "authority"',
+    pageSize: 1000,
+  })
   const sequences = auditEvents.map(({ sequence }) => Number(sequence)).reverse()
   expect(sequences).toEqual(sequences.map((_, index) => index + 1))
   const verdict = await audit.verifyAuditChain({ parent: acme.name })

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { DescMethod, DescMethodUnary, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import { type Client, createClient, type Interceptor, type Transport } from '@connectrpc/connect'
 import { createConnectTransport } from '@connectrpc/connect-node'
-import { bootstrapRootKey } from '../../src/bootstrap.ts'
 import type { Clock } from '../../src/base/clock.ts'
+import { bootstrapRootKey } from '../../src/bootstrap.ts'
 import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
 import { silentLog } from '../../src/observe/log.ts'
@@ -63,7 +63,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     stopped ??= server[Symbol.asyncDispose]()
     return stopped
   }
-  const transport = (key?: string) => createConnectTransport({ baseUrl: httpUrl, httpVersion: '1.1', interceptors: bearer(key) })
+  const transport = (key?: string) =>
+    createConnectTransport({ baseUrl: httpUrl, httpVersion: '1.1', interceptors: bearer(key) })
   return {
     ...{ server, config, folder, rootKey, httpUrl, stop, transport },
     client: (service, key = rootKey) => createClient(service, transport(key)),
@@ -90,6 +91,12 @@ export async function callMethod<M extends DescMethod>(
   method: M,
   request: MessageInitShape<M['input']>,
 ): Promise<MessageShape<M['output']>> {
-  const answer = await transport.unary(method as unknown as DescMethodUnary, undefined, 20_000, undefined, request as never)
+  const answer = await transport.unary(
+    method as unknown as DescMethodUnary,
+    undefined,
+    20_000,
+    undefined,
+    request as never,
+  )
   return answer.message as MessageShape<M['output']>
 }

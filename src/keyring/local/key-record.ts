@@ -60,7 +60,12 @@ function checkedBody(keyId: string, magic: Buffer, length: number, bytes: Buffer
 }
 
 function checkOf(keyId: string, content: Buffer): Buffer {
+  // In parts: joined first, the key would be copied to memory that nobody overwrites.
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(content.length)
   return createHash('sha256')
-    .update(lengthPrefixed([keyId, content]))
+    .update(lengthPrefixed([keyId]))
+    .update(length)
+    .update(content)
     .digest()
 }

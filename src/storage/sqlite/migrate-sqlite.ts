@@ -51,7 +51,7 @@ function appliedMigrations(database: DatabaseSync): Map<number, string> {
     .get()
   if (table === undefined) return new Map()
   const rows = database.prepare('SELECT number, apply_time FROM schema_migrations').all()
-  return new Map(rows.map((row) => [Number(row['number']), String(row['apply_time'])]))
+  return new Map(rows.map((row) => [Number(row.number), String(row.apply_time)]))
 }
 
 function open(path: string): DatabaseSync & Disposable {

@@ -97,13 +97,13 @@ function checkDatabase(path: string): void {
       return
     }
     const row = database.prepare('PRAGMA application_id').get()
-    if (row?.['application_id'] !== applicationId) {
+    if (row?.application_id !== applicationId) {
       throw new StartError(
         `${path} is a SQLite database of another program, not a Tenure database. Choose another file.`,
       )
     }
     const check = database.prepare('PRAGMA quick_check(1)').get()
-    if (check?.['quick_check'] !== 'ok') throw new StartError(damaged(path))
+    if (check?.quick_check !== 'ok') throw new StartError(damaged(path))
   } catch (error) {
     if (error instanceof StartError) throw error
     throw new StartError(damaged(path))

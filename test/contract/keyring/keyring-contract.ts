@@ -39,8 +39,11 @@ export function describeKeyring(name: string, makeRig: () => Promise<KeyringRig>
     afterEach(() => rig[Symbol.asyncDispose]())
     const use = () => ({ rig, keyring })
 
-    describeLife(use)
+    describeCreation(use)
+    describeRotation(use)
+    describeInstances(use)
     describeDataKeys(use)
+    describeRewrapping(use)
     describeDestruction(use)
     describeRefusals(use)
   })
@@ -48,7 +51,7 @@ export function describeKeyring(name: string, makeRig: () => Promise<KeyringRig>
 
 type Use = () => { readonly rig: KeyringRig; readonly keyring: Keyring }
 
-function describeLife(use: Use): void {
+function describeCreation(use: Use): void {
   test('a key that is created again is left as it is', async () => {
     const { keyring } = use()
     const first = await keyring.createKey('k-1')
@@ -68,7 +71,9 @@ function describeLife(use: Use): void {
     const { wrapped, plaintext } = await keyring.generateDataKey('k', here)
     expect(await other.unwrapDataKey(wrapped, here)).toEqual(plaintext)
   })
+}
 
+function describeRotation(use: Use): void {
   test('rotations at once each add a version, without a gap', async () => {
     const { keyring } = use()
     await keyring.createKey('k')
@@ -87,7 +92,9 @@ function describeLife(use: Use): void {
     expect(await keyring.unwrapDataKey(old.wrapped, here)).toEqual(old.plaintext)
     expect(await keyring.unwrapDataKey(fresh.wrapped, here)).toEqual(fresh.plaintext)
   })
+}
 
+function describeInstances(use: Use): void {
   test('another instance over the same store opens what this one sealed', async () => {
     const { rig, keyring } = use()
     await keyring.createKey('k')
@@ -158,7 +165,9 @@ function describeDataKeys(use: Use): void {
       expect(await failureOf(keyring.unwrapDataKey(candidate, authenticated))).toBe('BAD_CIPHERTEXT')
     }
   })
+}
 
+function describeRewrapping(use: Use): void {
   test('rewrapping moves the same data key to the newest version, at the same place only', async () => {
     const { keyring } = use()
     await keyring.createKey('k')

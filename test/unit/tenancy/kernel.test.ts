@@ -2,11 +2,11 @@ import { DatabaseSync } from 'node:sqlite'
 import { create } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { notFound } from '../../../src/base/errors.ts'
-import { tenantLevel, type TenantId } from '../../../src/base/ids.ts'
+import { type TenantId, tenantLevel } from '../../../src/base/ids.ts'
 import { CreateUserResponseSchema } from '../../../src/gen/tenure/v1/user_service_pb.ts'
-import { insertUserRow, openKernel, type Kernel, contextFor } from '../../support/kernel.ts'
-import { seedPermissions, seedTenant } from '../../support/fixture.ts'
 import { userRows } from '../../../src/people/user-store.ts'
+import { seedPermissions, seedTenant } from '../../support/fixture.ts'
+import { contextFor, insertUserRow, type Kernel, openKernel } from '../../support/kernel.ts'
 
 let kernel: Kernel
 let acme: TenantId
@@ -56,7 +56,9 @@ test('a predicate on another tenant than the bound one is refused', async () => 
 })
 
 test('a scope sees the rows of its tenant alone', async () => {
-  const users = await kernel.platform.scopes.read(await contextFor(kernel, acme), (scope) => userRows(scope).list({}, 100))
+  const users = await kernel.platform.scopes.read(await contextFor(kernel, acme), (scope) =>
+    userRows(scope).list({}, 100),
+  )
   expect(new Set(users.map(({ tenantId }) => tenantId))).toEqual(new Set([acme]))
 })
 
@@ -98,7 +100,7 @@ test('a unit makes exactly one journal row, one revision and one sequence, namin
     'authority',
     after.sequence,
   ])[0]
-  const changes: string[][] = JSON.parse(String(row?.['changes']))
+  const changes: string[][] = JSON.parse(String(row?.changes))
   expect(changes.map(([table]) => table)).toEqual(['users', 'users'])
 })
 
@@ -127,7 +129,9 @@ test('a look-alike capability and a capability inside a tenant scope are refused
 
 test('a capability reaches the tables of its purpose alone', async () => {
   const { directory, capabilities } = kernel.platform
-  const stray = directory.read(capabilities['permission-catalogue'], (scope) => scope.rows(kernel.placementTable).list({}, 1))
+  const stray = directory.read(capabilities['permission-catalogue'], (scope) =>
+    scope.rows(kernel.placementTable).list({}, 1),
+  )
   await expect(stray).rejects.toThrow(/guard/)
 })
 
@@ -138,9 +142,13 @@ test('a scope of one tenant cannot be opened inside another', async () => {
   await expect(nested).rejects.toThrow(/scope of another/)
 })
 
-const head = 'tenant_id = (SELECT tenant_id FROM tenant_heads WHERE slug = \'acme\')'
+const head = "tenant_id = (SELECT tenant_id FROM tenant_heads WHERE slug = 'acme')"
 const tampering: [string, string, number][] = [
-  ['an edited record', `UPDATE journal SET record = zeroblob(20) WHERE ${head} AND chain = 'authority' AND sequence = 3`, 3],
+  [
+    'an edited record',
+    `UPDATE journal SET record = zeroblob(20) WHERE ${head} AND chain = 'authority' AND sequence = 3`,
+    3,
+  ],
   ['an edited column', `UPDATE journal SET principal = 'x' WHERE ${head} AND chain = 'authority' AND sequence = 4`, 4],
   ['a removed event', `DELETE FROM journal WHERE ${head} AND chain = 'authority' AND sequence = 2`, 2],
   ['a cut tail', `DELETE FROM journal WHERE ${head} AND chain = 'authority' AND sequence > 5`, 6],
