@@ -1,9 +1,9 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { RandomFill, TenantId, WorkspaceId } from '../base/ids.ts'
 import { isUuid } from '../base/ids.ts'
+import { lengthPrefixed } from '../base/length-prefixed.ts'
 import { type SealedEnvelope, SealedEnvelopeSchema } from '../gen/tenure/internal/v1/sealed_envelope_pb.ts'
 import { badCiphertext, open, seal } from './aead.ts'
-import { lengthPrefixed } from './authenticated-data.ts'
 import type { Keyring } from './keyring.ts'
 import { KeyringError } from './keyring-error.ts'
 

@@ -2,24 +2,10 @@ import { createCipheriv, createDecipheriv, timingSafeEqual } from 'node:crypto'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import { TenureError } from '../base/errors.ts'
 import type { RandomFill } from '../base/ids.ts'
+import { lengthPrefixed } from '../base/length-prefixed.ts'
 import { PageTokenSchema } from '../gen/tenure/internal/v1/page_token_pb.ts'
-import { lengthPrefixed, sha256 } from './length-prefixed.ts'
-
-/** What a page token is good for: this caller asking this method this query, and nothing else. */
-export interface PageBinding {
-  readonly tenantId: string
-  readonly principal: string
-  readonly credential: string
-  readonly method: string
-  /** Every input that shapes the answer but the page itself: parent, filter, order, show_deleted. */
-  readonly query: readonly string[]
-}
-
-export interface PageTokens {
-  seal(binding: PageBinding, position: readonly string[]): string
-  /** Throws INVALID_PAGE_TOKEN for everything `seal` has not made for this binding. */
-  open(binding: PageBinding, token: string): readonly string[]
-}
+import type { PageBinding, PageTokens } from '../tenancy/listing.ts'
+import { sha256 } from './sha256.ts'
 
 export interface PageTokensOptions {
   /** 32 bytes, the same on every replica. */

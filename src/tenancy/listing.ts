@@ -31,7 +31,7 @@ export interface ListRequest {
   readonly orderBy: string
 }
 
-/** What a page token is bound to. */
+/** What a page token is good for: this caller asking this method this query, and nothing else. */
 export interface PageBinding {
   readonly tenantId: string
   readonly principal: string
@@ -43,7 +43,7 @@ export interface PageBinding {
 
 export interface PageTokens {
   seal(binding: PageBinding, position: readonly string[]): string
-  /** Throws INVALID_PAGE_TOKEN. */
+  /** Throws INVALID_PAGE_TOKEN for everything `seal` has not made for this binding. */
   open(binding: PageBinding, token: string): readonly string[]
 }
 

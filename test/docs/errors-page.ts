@@ -1,5 +1,4 @@
-import { create, createRegistry, toJson } from '@bufbuild/protobuf'
-import { AnySchema, anyPack } from '@bufbuild/protobuf/wkt'
+import { type JsonValue, toJson } from '@bufbuild/protobuf'
 import { canonicalCode, codeOfReason, type ErrorReason } from '../../src/base/errors.ts'
 import { failureOf } from '../../src/rpc/error-mapping.ts'
 import { exampleOf } from './error-examples.ts'
@@ -69,9 +68,9 @@ function section({ reason, code, advice }: StatedReason): readonly string[] {
 
 function exampleJson(reason: ErrorReason, advice: string): string {
   const { details } = failureOf(exampleOf(reason, advice), '01890a5d-ac96-774b-bcce-b302099a8057')
-  const registry = createRegistry(...details.map(({ desc }) => desc))
-  const lines = details.map(({ desc, value }) =>
-    JSON.stringify(toJson(AnySchema, create(AnySchema, anyPack(desc, value)), { registry })),
-  )
+  const lines = details.map(({ desc, value }) => {
+    const fields = toJson(desc, value) as Record<string, JsonValue>
+    return JSON.stringify({ '@type': `type.googleapis.com/${desc.typeName}`, ...fields })
+  })
   return `[\n${lines.map((line) => `  ${line}`).join(',\n')}\n]`
 }

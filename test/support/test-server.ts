@@ -58,10 +58,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const server = await startServer(config, overrides)
   const rootKey = readFileSync(config.rootKeyFile, 'utf8').trim()
   const httpUrl = `http://127.0.0.1:${server.httpPort}`
-  let stopped: Promise<void> | undefined
-  const stop = () => {
+  let stopped: PromiseLike<void> | undefined
+  const stop = async () => {
     stopped ??= server[Symbol.asyncDispose]()
-    return stopped
+    await stopped
   }
   const transport = (key?: string) =>
     createConnectTransport({ baseUrl: httpUrl, httpVersion: '1.1', interceptors: bearer(key) })

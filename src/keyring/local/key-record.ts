@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { lengthPrefixed } from '../authenticated-data.ts'
+import { lengthPrefixed } from '../../base/length-prefixed.ts'
 import { dataKeyBytes } from '../keyring.ts'
 
 /** One version of a key, as its file holds it. */

@@ -1,6 +1,6 @@
 import type { RandomFill } from '../../base/ids.ts'
+import { lengthPrefixed } from '../../base/length-prefixed.ts'
 import { badCiphertext, nonceBytes, open, seal, tagBytes } from '../aead.ts'
-import { lengthPrefixed } from '../authenticated-data.ts'
 import { dataKeyBytes } from '../keyring.ts'
 import type { KeyRecord } from './key-record.ts'
 

@@ -1,6 +1,7 @@
 import { type DescMessage, type Message, ScalarType, toBinary } from '@bufbuild/protobuf'
+import { lengthPrefixed } from '../../base/length-prefixed.ts'
 import type { Caller, Idempotency } from '../call.ts'
-import { lengthPrefixed, sha256 } from '../length-prefixed.ts'
+import { sha256 } from '../sha256.ts'
 import type { StepFactory } from './step.ts'
 
 /** Makes a repeated write recognisable. Reads that carry a request id only name themselves by it. */

@@ -1,6 +1,6 @@
 /**
  * Joins parts so that no two lists of parts give the same bytes: every part is preceded by its length. Joined without
- * it, the tenant "ab" with workspace "c" and the tenant "a" with workspace "bc" would open each other's values.
+ * it, ("ab", "c") and ("a", "bc") would be one: one tenant's value would open as another's, one caller's key be another's.
  */
 export function lengthPrefixed(parts: readonly (string | Uint8Array)[]): Buffer {
   const chunks: Buffer[] = []
