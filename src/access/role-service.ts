@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { checkEtag, etagOf } from '../base/etag.ts'
 import type { Ids } from '../base/ids.ts'
+import { lastSegment } from '../base/resource-name.ts'
 import { fieldsToUpdate } from '../base/update-mask.ts'
 import { type Role, Role_Level, RoleSchema } from '../gen/tenure/v1/role_pb.ts'
 import {
@@ -70,7 +71,7 @@ export function createRoleService(parts: RoleServiceParts): ServiceImplementatio
       if (call.context === undefined)
         return create(GetRoleResponseSchema, { role: templateRole(parts.catalogue, request.name) })
       const role = await parts.scopes.read(call.context, async (scope) => {
-        const row = await roleRows(scope).find({ slug: slugOf(request.name) })
+        const row = await roleRows(scope).find({ slug: lastSegment(request.name) })
         if (row === undefined) throw notFound()
         return roleToProto(scope, row)
       })
@@ -134,11 +135,11 @@ async function updateRole(parts: RoleServiceParts, request: UpdateRoleRequest, c
   if (request.allowMissing) await parts.demands.demand(call, call.context, 'roles.create')
   const mutation = mutationOf(call, UpdateRoleResponseSchema, { target: role.name, validateOnly: request.validateOnly })
   return parts.scopes.write(call.context, mutation, async (unit) => {
-    const found = await roleRows(unit).find({ slug: slugOf(role.name) })
+    const found = await roleRows(unit).find({ slug: lastSegment(role.name) })
     if (found === undefined && !request.allowMissing) throw notFound()
     const row =
       found === undefined
-        ? await insertRole(parts, unit, call, role, slugOf(role.name))
+        ? await insertRole(parts, unit, call, role, lastSegment(role.name))
         : await changeRole(parts, unit, call, role, found, fields)
     return create(UpdateRoleResponseSchema, { role: roleToProto(unit, row), revision: unit.revision })
   })
@@ -192,7 +193,7 @@ function deleteRole(parts: RoleServiceParts, request: DeleteRoleRequest, call: C
     allWorkspaces: 'role-removal' as const,
   }
   return parts.scopes.write(call.context, mutation, async (unit) => {
-    const found = await roleRows(unit).find({ slug: slugOf(request.name) })
+    const found = await roleRows(unit).find({ slug: lastSegment(request.name) })
     if (found === undefined) throw notFound()
     checkEtag(request.etag, found.roleId, found.version)
     await parts.grants.assertHolds(call, unit.context, found.permissions)
@@ -220,10 +221,6 @@ function systemRole(): TenureError {
 
 function levelsFrom(role: Role | undefined): RoleLevel[] {
   return (role?.assignableAt ?? []).map((level) => (level === Role_Level.WORKSPACE ? 'WORKSPACE' : 'TENANT'))
-}
-
-function slugOf(name: string): string {
-  return name.slice(name.lastIndexOf('/') + 1)
 }
 
 function roleToProto({ context }: Pick<ReadScope, 'context'>, row: RoleRow): Role {

@@ -40,6 +40,11 @@ export function parseName(name: string): ResourceName | undefined {
   return { tenant, workspace, collection, id }
 }
 
+/** What tells a resource from its siblings. */
+export function lastSegment(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1)
+}
+
 export function placeName(place: Place): string {
   if (place.tenant === '') return ''
   return place.workspace === '' ? `tenants/${place.tenant}` : `tenants/${place.tenant}/workspaces/${place.workspace}`

@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import { invalidField, notFound } from '../base/errors.ts'
 import { checkEtag } from '../base/etag.ts'
 import { type Ids, nilUuid, type RandomFill } from '../base/ids.ts'
-import { nameIn } from '../base/resource-name.ts'
+import { lastSegment, nameIn } from '../base/resource-name.ts'
 import type { ApiKey } from '../gen/tenure/v1/api_key_pb.ts'
 import {
   ApiKeyService,
@@ -52,7 +52,7 @@ export function createApiKeyService(parts: ApiKeyServiceParts): ServiceImplement
     createApiKey: (request, call) => createApiKey(parts, request, call),
     async getApiKey(request, call) {
       const apiKey = await readKeys(parts, call, async (keys) => {
-        const row = await keys.rows.find({ apiKeyId: idOf(request.name) })
+        const row = await keys.rows.find({ apiKeyId: lastSegment(request.name) })
         if (row === undefined) throw notFound()
         return toProto(parts, keys, row)
       })
@@ -70,7 +70,7 @@ export function createApiKeyService(parts: ApiKeyServiceParts): ServiceImplement
     revokeApiKey(request, call) {
       const mutation = mutationOf(call, RevokeApiKeyResponseSchema, { target: request.name })
       return writeKeys(parts, call, mutation, async (unit) => {
-        const row = await unit.rows.find({ apiKeyId: idOf(request.name) })
+        const row = await unit.rows.find({ apiKeyId: lastSegment(request.name) })
         if (row === undefined) throw notFound()
         checkEtag(request.etag, row.apiKeyId, row.version)
         const written = { state: 'REVOKED' as const, version: row.version + 1, updateTime: unit.now }
@@ -146,8 +146,4 @@ function keyRow(parts: ApiKeyServiceParts, now: Date, apiKey: ApiKey, owner: Key
 async function toProto(parts: ApiKeyServiceParts, keys: KeyScope, row: KeyRow): Promise<ApiKey> {
   const ownerName = await keys.ownerName({ kind: row.ownerKind, id: row.ownerId })
   return apiKeyToProto(keys.place, row, ownerName, parts.clock.nowMs())
-}
-
-function idOf(name: string): string {
-  return name.slice(name.lastIndexOf('/') + 1)
 }

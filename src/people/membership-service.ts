@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { invalidField, notFound } from '../base/errors.ts'
 import { checkEtag } from '../base/etag.ts'
 import type { Ids } from '../base/ids.ts'
+import { lastSegment } from '../base/resource-name.ts'
 import type { Membership } from '../gen/tenure/v1/membership_pb.ts'
 import {
   BatchCreateMembershipsResponseSchema,
@@ -85,7 +86,7 @@ export function createMembershipService(parts: MembershipServiceParts): ServiceI
     },
     async getMembership(request, call) {
       const membership = await parts.scopes.read(contextOf(call), async (scope) => {
-        const row = await membershipRows(scope).find({ slug: slugOf(request.name) })
+        const row = await membershipRows(scope).find({ slug: lastSegment(request.name) })
         if (row === undefined) throw notFound()
         return membershipToProto(row, scope, createNameLookup(scope), parts.clock.nowMs())
       })
@@ -116,7 +117,7 @@ function deleteMembership(
     allWorkspaces: 'owner-count' as const,
   }
   return parts.scopes.write(contextOf(call), mutation, async (unit) => {
-    const row = await membershipRows(unit).find({ slug: slugOf(request.name) })
+    const row = await membershipRows(unit).find({ slug: lastSegment(request.name) })
     if (row === undefined) throw notFound()
     checkEtag(request.etag, row.membershipId, row.version)
     await assertMayChange(parts, unit, call, row)
@@ -131,8 +132,4 @@ function deleteMembership(
 function required(membership: Membership | undefined): Membership {
   if (membership === undefined) throw invalidField('membership', 'must be set')
   return membership
-}
-
-function slugOf(name: string): string {
-  return name.slice(name.lastIndexOf('/') + 1)
 }

@@ -3,6 +3,7 @@ import type { Grants } from '../access/grants.ts'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { checkEtag } from '../base/etag.ts'
 import type { Ids } from '../base/ids.ts'
+import { lastSegment } from '../base/resource-name.ts'
 import { slugFromUid } from '../base/slug.ts'
 import { fieldsToUpdate } from '../base/update-mask.ts'
 import type { ServiceAccount } from '../gen/tenure/v1/service_account_pb.ts'
@@ -59,7 +60,7 @@ export function createServiceAccountService(parts: ServiceAccountServiceParts): 
       })
     },
     async getServiceAccount(request, call) {
-      const row = await readAccounts(parts, call, (rows) => rows.find({ slug: slugOf(request.name) }))
+      const row = await readAccounts(parts, call, (rows) => rows.find({ slug: lastSegment(request.name) }))
       if (row === undefined) throw notFound()
       return create(GetServiceAccountResponseSchema, {
         serviceAccount: serviceAccountToProto(tenantOf(call), row, row.roles),
@@ -140,9 +141,9 @@ async function updateAccount(parts: ServiceAccountServiceParts, request: UpdateS
   if (request.allowMissing) await parts.demands.demand(call, call.context, 'serviceAccounts.create')
   const options = { target: account.name, validateOnly: request.validateOnly }
   return writeAccount(parts, call, UpdateServiceAccountResponseSchema, options, async (unit) => {
-    const found = await unit.find(slugOf(account.name))
+    const found = await unit.find(lastSegment(account.name))
     if (found === undefined && request.allowMissing) {
-      const row = await insertAccount(parts, unit, call, account, slugOf(account.name))
+      const row = await insertAccount(parts, unit, call, account, lastSegment(account.name))
       return create(UpdateServiceAccountResponseSchema, answer(call, unit, row))
     }
     if (found === undefined) throw notFound()
@@ -181,7 +182,7 @@ async function writeRow(unit: AccountUnit, found: AccountRow, changes: Partial<A
 }
 
 async function findAccount(unit: AccountUnit, request: { readonly name: string; readonly etag: string }) {
-  const found = await unit.find(slugOf(request.name))
+  const found = await unit.find(lastSegment(request.name))
   if (found === undefined) throw notFound()
   checkEtag(request.etag, found.serviceAccountId, found.version)
   return found
@@ -193,8 +194,4 @@ function answer(call: Call, unit: AccountUnit, row: AccountRow) {
 
 function tenantOf(call: Call): string {
   return call.context?.tenantSlug ?? ''
-}
-
-function slugOf(name: string): string {
-  return name.slice(name.lastIndexOf('/') + 1)
 }

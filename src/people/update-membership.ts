@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { invalidField, notFound } from '../base/errors.ts'
 import { checkEtag } from '../base/etag.ts'
+import { lastSegment } from '../base/resource-name.ts'
 import { fieldsToUpdate } from '../base/update-mask.ts'
 import { Membership_WorkspaceReach } from '../gen/tenure/v1/membership_pb.ts'
 import { type UpdateMembershipRequest, UpdateMembershipResponseSchema } from '../gen/tenure/v1/membership_service_pb.ts'
@@ -22,7 +23,7 @@ export async function updateMembership(parts: MembershipServiceParts, request: U
     workspace_reach: membership.workspaceReach !== Membership_WorkspaceReach.UNSPECIFIED,
     expire_time: membership.expireTime !== undefined,
   })
-  const slug = membership.name.slice(membership.name.lastIndexOf('/') + 1)
+  const slug = lastSegment(membership.name)
   const context = contextOf(call)
   if (request.allowMissing) await parts.demands.demand(call, context, 'memberships.create')
   const mutation = {

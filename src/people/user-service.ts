@@ -3,6 +3,7 @@ import { timestampFromDate } from '@bufbuild/protobuf/wkt'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { checkEtag, etagOf } from '../base/etag.ts'
 import type { Ids } from '../base/ids.ts'
+import { lastSegment } from '../base/resource-name.ts'
 import { slugFromUid } from '../base/slug.ts'
 import { fieldsToUpdate } from '../base/update-mask.ts'
 import { type User, User_State, UserSchema } from '../gen/tenure/v1/user_pb.ts'
@@ -60,7 +61,7 @@ export function createUserService(parts: UserServiceParts): ServiceImplementatio
     },
     async getUser(request, call) {
       const user = await parts.scopes.read(contextOf(call), async (scope) => {
-        const row = await userRows(scope).find({ slug: slugOf(request.name) })
+        const row = await userRows(scope).find({ slug: lastSegment(request.name) })
         if (row === undefined) throw notFound()
         return userToProto(scope, row)
       })
@@ -139,9 +140,9 @@ async function updateUser(parts: UserServiceParts, request: UpdateUserRequest, c
   if (request.allowMissing) await parts.demands.demand(call, context, 'users.create')
   const mutation = mutationOf(call, UpdateUserResponseSchema, { target: user.name, validateOnly: request.validateOnly })
   return parts.scopes.write(context, mutation, async (unit) => {
-    const found = await userRows(unit).find({ slug: slugOf(user.name) })
+    const found = await userRows(unit).find({ slug: lastSegment(user.name) })
     if (found === undefined && request.allowMissing) {
-      const row = await insertUser(parts, unit, user, slugOf(user.name))
+      const row = await insertUser(parts, unit, user, lastSegment(user.name))
       return create(UpdateUserResponseSchema, { user: userToProto(unit, row), revision: unit.revision })
     }
     if (found === undefined) throw notFound()
@@ -182,7 +183,7 @@ async function changeState<O extends DescMessage>(
 }
 
 async function findUser(unit: Unit, request: { readonly name: string; readonly etag: string }): Promise<UserRow> {
-  const found = await userRows(unit).find({ slug: slugOf(request.name) })
+  const found = await userRows(unit).find({ slug: lastSegment(request.name) })
   if (found === undefined) throw notFound()
   checkEtag(request.etag, found.userId, found.version)
   return found
@@ -192,10 +193,6 @@ async function writeUser(unit: Unit, found: UserRow, changes: Partial<UserRow>):
   const written = { ...changes, version: found.version + 1, updateTime: unit.now }
   await userRows(unit).update(found.userId, written)
   return { ...found, ...written }
-}
-
-function slugOf(name: string): string {
-  return name.slice(name.lastIndexOf('/') + 1)
 }
 
 function nameOf({ context }: Pick<Unit, 'context'>, { slug }: UserRow): string {

@@ -1,15 +1,15 @@
 import { type DescField, type DescMessage, getOption, ScalarType } from '@bufbuild/protobuf'
-import { field as fieldRules, type FieldRules, oneof as oneofRules } from '../../src/gen/buf/validate/validate_pb.ts'
+import { type FieldRules, field as fieldRules, oneof as oneofRules } from '../../src/gen/buf/validate/validate_pb.ts'
 import { shapesOf } from './name-shapes.ts'
 
 /** One field of a request, however deep it lies. */
 export interface RequestField {
-  /** JSON names from the request down; those in `lists` are steps into the first element of a list. */
-  readonly path: readonly string[]
+  /** The fields from the request down to this one. */
+  readonly chain: readonly DescField[]
   readonly desc: DescField
+  /** Proto names, with dots. */
+  readonly path: string
   readonly kind: 'string' | 'message' | 'other'
-  /** How deep in, each step that goes through a list. */
-  readonly inList: readonly boolean[]
   readonly pattern: string
   /** Forms with a slash in them: the field names things. Empty: it does not, or any text will do. */
   readonly nameShapes: readonly string[]
@@ -21,38 +21,34 @@ const leaves = /^google\.protobuf\./
 
 /** Every field of a request, oneofs, lists and nested messages included. */
 export function fieldsOfRequest(desc: DescMessage): RequestField[] {
-  return collect(desc, [], [], new Set())
+  return collect(desc, [], new Set())
 }
 
-function collect(
-  desc: DescMessage,
-  path: readonly string[],
-  inList: readonly boolean[],
-  above: ReadonlySet<string>,
-): RequestField[] {
+function collect(desc: DescMessage, above: readonly DescField[], types: ReadonlySet<string>): RequestField[] {
   const found: RequestField[] = []
   for (const each of desc.fields) {
-    const one: RequestField = describeField(each, [...path, each.jsonName], [...inList, each.fieldKind === 'list'])
-    found.push(one)
+    const chain = [...above, each]
+    found.push(describeField(chain, each))
     const nested = messageOf(each)
-    if (nested === undefined || leaves.test(nested.typeName) || above.has(nested.typeName)) continue
-    found.push(...collect(nested, one.path, one.inList, new Set([...above, nested.typeName])))
+    if (nested === undefined || leaves.test(nested.typeName) || types.has(nested.typeName)) continue
+    found.push(...collect(nested, chain, new Set([...types, nested.typeName])))
   }
   return found
 }
 
-function describeField(desc: DescField, path: readonly string[], inList: readonly boolean[]): RequestField {
+function describeField(chain: readonly DescField[], desc: DescField): RequestField {
   const rules = getOption(desc, fieldRules)
   const text = isString(desc)
   const pattern = text ? patternOf(rules) : ''
   const nameShapes = pattern === '' ? [] : shapesOf(pattern).filter((shape) => shape.includes('/'))
   const kind = text ? 'string' : messageOf(desc) === undefined ? 'other' : 'message'
-  return { path, desc, kind, inList, pattern, nameShapes, required: isRequired(desc, rules, pattern) }
+  const path = chain.map(({ name }) => name).join('.')
+  return { chain, desc, path, kind, pattern, nameShapes, required: isRequired(desc, rules, pattern) }
 }
 
 function isString(desc: DescField): boolean {
-  const scalar = desc.fieldKind === 'scalar' || (desc.fieldKind === 'list' && desc.listKind === 'scalar')
-  return scalar && desc.scalar === ScalarType.STRING
+  if (desc.fieldKind === 'scalar') return desc.scalar === ScalarType.STRING
+  return desc.fieldKind === 'list' && desc.listKind === 'scalar' && desc.scalar === ScalarType.STRING
 }
 
 function messageOf(desc: DescField): DescMessage | undefined {
@@ -60,8 +56,7 @@ function messageOf(desc: DescField): DescMessage | undefined {
   return desc.fieldKind === 'list' && desc.listKind === 'message' ? desc.message : undefined
 }
 
-function patternOf(rules: FieldRules): string {
-  const { type } = rules
+function patternOf({ type }: FieldRules): string {
   if (type.case === 'string') return type.value.pattern
   if (type.case === 'repeated' && type.value.items?.type.case === 'string') return type.value.items.type.value.pattern
   return ''
@@ -69,17 +64,14 @@ function patternOf(rules: FieldRules): string {
 
 function isRequired(desc: DescField, rules: FieldRules, pattern: string): boolean {
   const { type } = rules
-  if (desc.oneof !== undefined) {
-    const first = desc.oneof.fields[0] === desc
-    return first && getOption(desc.oneof, oneofRules).required
-  }
+  if (desc.oneof !== undefined) return desc.oneof.fields[0] === desc && getOption(desc.oneof, oneofRules).required
   if (rules.required || (type.case === 'repeated' && type.value.minItems > 0n)) return true
   if (type.case === 'string' && type.value.minLen > 0n) return true
   if (type.case === 'enum') return type.value.in.length > 0
   return desc.fieldKind === 'scalar' && pattern !== '' && !new RegExp(pattern).test('')
 }
 
-/** The first value an enum rule allows, else its first that says something. */
+/** The first value an enum rule allows, else the first that says something. */
 export function enumValueOf(desc: DescField): number {
   const { type } = getOption(desc, fieldRules)
   return type.case === 'enum' ? (type.value.in[0] ?? 1) : 1

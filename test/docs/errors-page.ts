@@ -24,7 +24,7 @@ export function readReasons(proto: string): readonly StatedReason[] {
   })
 }
 
-export function isReason(text: string): text is ErrorReason {
+function isReason(text: string): text is ErrorReason {
   return Object.hasOwn(codeOfReason, text)
 }
 

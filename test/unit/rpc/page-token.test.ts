@@ -1,7 +1,8 @@
 import { randomFillSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { TenureError } from '../../../src/base/errors.ts'
-import { createPageTokens, type PageBinding } from '../../../src/rpc/page-token.ts'
+import { createPageTokens } from '../../../src/rpc/page-token.ts'
+import type { PageBinding } from '../../../src/tenancy/listing.ts'
 
 const key = new Uint8Array(32).fill(7)
 const tokens = createPageTokens({ key, random: (bytes) => void randomFillSync(bytes) })

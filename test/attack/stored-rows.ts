@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import { DatabaseSync } from 'node:sqlite'
+
+/** Looks at the database file behind the server's back, read-only. */
+export interface StoredRows extends Disposable {
+  /** Over every row of every table, but for what is kept of accesses and denials. `tenantId`: of that tenant alone. */
+  hash(tenantId?: string): string
+  /** Changes with every commit of anybody else. */
+  commitMark(): number
+  /** Every value of every row as text. */
+  dump(): string
+  rows(statement: string, ...parameters: string[]): Record<string, unknown>[]
+}
+
+export function openStoredRows(file: string): StoredRows {
+  const database = new DatabaseSync(file, { readOnly: true })
+  const tables = database
+    .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+    .all()
+    .map(({ name }) => String(name))
+  const columnsOf = new Map(
+    tables.map((table) => [
+      table,
+      database
+        .prepare(`PRAGMA table_info(${table})`)
+        .all()
+        .map(({ name }) => String(name)),
+    ]),
+  )
+  return {
+    hash(tenantId) {
+      const hash = createHash('sha256')
+      for (const [table, columns] of columnsOf) {
+        const kept = columns.includes('chain') ? ["chain NOT LIKE 'access/%'"] : []
+        if (tenantId !== undefined && !columns.includes('tenant_id')) continue
+        if (tenantId !== undefined) kept.push('tenant_id = ?')
+        // The feed id counts accesses too, and they are not compared.
+        const selected = columns.filter((column) => column !== 'feed_id').join(', ')
+        const where = kept.length === 0 ? '' : ` WHERE ${kept.join(' AND ')}`
+        const statement = database.prepare(`SELECT ${selected} FROM ${table}${where} ORDER BY ${selected}`)
+        hash.update(table)
+        for (const row of statement.iterate(...(tenantId === undefined ? [] : [tenantId]))) hash.update(textOf(row))
+      }
+      return hash.digest('hex')
+    },
+    commitMark: () => Number(database.prepare('PRAGMA data_version').get()?.data_version),
+    dump: () => tables.map((table) => database.prepare(`SELECT * FROM ${table}`).all().map(textOf).join('\n')).join('\n'),
+    rows: (statement, ...parameters) => database.prepare(statement).all(...parameters),
+    [Symbol.dispose]: () => database.close(),
+  }
+}
+
+function textOf(row: Record<string, unknown>): string {
+  return JSON.stringify(Object.values(row), (_key, value: unknown) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : typeof value === 'bigint' ? `${value}` : value,
+  )
+}
