@@ -11,6 +11,7 @@ import {
   BatchAuthorizeResponseSchema,
   GetCallerResponseSchema,
 } from '../gen/tenure/v1/access_service_pb.ts'
+import type { Metrics } from '../observe/metrics.ts'
 import { type Call, callerOf, implement, type ServiceImplementation } from '../rpc/call.ts'
 import type { Freshness, Gate } from '../rpc/ports.ts'
 import { answerBytes, answerMessage } from './engine/answer-bytes.ts'
@@ -24,6 +25,7 @@ export interface AccessServiceParts extends SubjectParts {
   readonly gate: Gate
   readonly freshness: Freshness
   readonly clock: Clock
+  readonly metrics: Pick<Metrics, 'accessDecided'>
   /** What Authorize would have failed with, for an item of a batch. */
   readonly statusOf: (error: unknown, call: Call) => Status
 }
@@ -32,8 +34,12 @@ export interface AccessServiceParts extends SubjectParts {
 const maxWorkspaces = 1_000
 
 export function createAccessService(parts: AccessServiceParts): ServiceImplementation {
-  const decideAsked = (asked: Asked) =>
-    asked.kind === 'decided' ? asked.decision : decide(asked.snapshot, asked.question, parts.clock.nowMs())
+  const decideAsked = (asked: Asked) => {
+    const decision =
+      asked.kind === 'decided' ? asked.decision : decide(asked.snapshot, asked.question, parts.clock.nowMs())
+    parts.metrics.accessDecided(decision.reason)
+    return decision
+  }
   return implement(AccessService, {
     authorize(request, call) {
       const view = request.contextView

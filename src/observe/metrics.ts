@@ -53,10 +53,11 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const overload = counter('tenure_overloaded_total', 'Calls refused because too many are running.', 'class')
   const inFlight = new Map<string, () => number>()
   watchedGauge(registers, inFlight)
+  const byReason = new Map<string, Counter.Internal>()
   return {
     forMethod: (method) => meterFor(method, handled, latency),
     guardRefused: (rule) => refusals.inc({ rule }),
-    accessDecided: (reason) => decisions.inc({ reason }),
+    accessDecided: (reason) => boundCounter(decisions, byReason, reason).inc(),
     accessDenied: (reason) => denials.inc({ reason }),
     overloaded: (limitClass) => overload.inc({ class: limitClass }),
     watchFeedFreshness: (ageSeconds) => freshnessGauge(registers, ageSeconds),
@@ -64,6 +65,16 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     contentType: registry.contentType,
     text: () => registry.metrics(),
   }
+}
+
+/** Counted for every decision: bound once for each reason, so that nothing is looked up by label. */
+function boundCounter(counter: Counter, bound: Map<string, Counter.Internal>, reason: string): Counter.Internal {
+  let one = bound.get(reason)
+  if (one === undefined) {
+    one = counter.labels(reason)
+    bound.set(reason, one)
+  }
+  return one
 }
 
 function meterFor(method: string, handled: Counter, latency: Histogram): MethodMeter {

@@ -13,11 +13,6 @@ export function insidePlace<T>(context: TenantContext, work: () => Promise<T>): 
   return current.run(context, work)
 }
 
-/** For loads, refreshes and timers that serve many places: they bring their own context. */
-export function outsidePlaces<T>(work: () => T): T {
-  return current.exit(work)
-}
-
 export function assertOutsidePlaces(): void {
   if (current.getStore() !== undefined) throw new Error('a platform capability was used inside a scope of a tenant')
 }

@@ -9,6 +9,8 @@ export interface TlsMaterial {
   readonly certificate: Buffer
   /** PEM. */
   readonly privateKey: Buffer
+  /** PEM. Set: a client must present a certificate that comes from it. */
+  readonly clientCa?: Buffer | undefined
 }
 
 export interface GrpcServerOptions {
@@ -88,7 +90,8 @@ function hardenSessions(server: Server): void {
 
 function credentials(tls: TlsMaterial | undefined): ServerCredentials {
   if (tls === undefined) return ServerCredentials.createInsecure()
-  return ServerCredentials.createSsl(null, [{ cert_chain: tls.certificate, private_key: tls.privateKey }])
+  const pair = { cert_chain: tls.certificate, private_key: tls.privateKey }
+  return ServerCredentials.createSsl(tls.clientCa ?? null, [pair], tls.clientCa !== undefined)
 }
 
 function bind(server: Server, address: string, serverCredentials: ServerCredentials): Promise<number> {

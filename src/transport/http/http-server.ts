@@ -40,12 +40,19 @@ export interface RpcHandler extends Disposable {
   drain(): void
 }
 
+/** PEM, each. */
+export interface HttpTlsMaterial {
+  readonly certificate: Buffer
+  readonly privateKey: Buffer
+  /** Set: a client must present a certificate that comes from it. */
+  readonly clientCa?: Buffer | undefined
+}
+
 export interface HttpServerOptions {
   readonly rpc: RpcHandler
   readonly routes: readonly Route[]
   readonly log: Log
-  /** PEM. */
-  readonly tls?: { readonly certificate: Buffer; readonly privateKey: Buffer }
+  readonly tls?: HttpTlsMaterial
   readonly limits?: Partial<HttpLimits>
 }
 
@@ -101,13 +108,15 @@ function clearListener(limits: HttpLimits, connections: TrackedConnections, serv
 }
 
 function tlsListener(
-  tls: { certificate: Buffer; privateKey: Buffer },
+  tls: HttpTlsMaterial,
   limits: HttpLimits,
   connections: TrackedConnections,
   serve: Serve,
 ): Listener {
   const material = { cert: tls.certificate, key: tls.privateKey, minVersion: 'TLSv1.2', allowHTTP1: true } as const
-  const both = { ...http1Options(limits), ...http2Options(limits), ...material, handshakeTimeout: limits.headersMs }
+  const clients = tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }
+  const timing = { handshakeTimeout: limits.headersMs }
+  const both = { ...http1Options(limits), ...http2Options(limits), ...material, ...clients, ...timing }
   const server = createSecureServer(both, serve)
   prepareHttp2(server as unknown as Http2Server, limits, connections)
   server.maxConnections = limits.maxConnections
