@@ -1,5 +1,5 @@
 /** What a slot of a shape is written as: one run of characters that the pattern leaves open. */
-const slot = '\u0001'
+const slot = '\u{f8ff}'
 
 /**
  * The forms a field rule lets a name take, each optional part once there and once not, open runs as `{}`:
@@ -7,7 +7,7 @@ const slot = '\u0001'
  */
 export function shapesOf(pattern: string): string[] {
   const reader = new PatternReader(pattern.replace(/^\^/, '').replace(/\$$/, ''))
-  const shapes = reader.alternatives().map((shape) => shape.replace(/\u0001+/g, '{}'))
+  const shapes = reader.alternatives().map((shape) => shape.replace(/\u{f8ff}+/gu, '{}'))
   return [...new Set(shapes)]
 }
 

@@ -37,7 +37,7 @@ export function makeRequest(method: DescMethod, options: MakeOptions): Json {
   for (const field of fieldsOfRequest(method.input)) {
     const oneofs = oneofsOf(field)
     if (oneofs.some(([key, member]) => (chosen.get(key) ?? member) !== member)) continue
-    const value = valueOf(field, options)
+    const value = valueFor(field, options)
     if (value === undefined) continue
     for (const [key, member] of oneofs) chosen.set(key, member)
     setAt(request, field, value)
@@ -54,7 +54,7 @@ function oneofsOf({ chain }: RequestField): [string, DescField][] {
   })
 }
 
-function valueOf(field: RequestField, options: MakeOptions): unknown {
+function valueFor(field: RequestField, options: MakeOptions): unknown {
   if (field.kind === 'string') {
     const name = field.required || mayNameTenant(field) ? ownName(field, options) : undefined
     return name ?? (field.required ? freshText(field) : undefined)

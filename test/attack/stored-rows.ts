@@ -44,7 +44,8 @@ export function openStoredRows(file: string): StoredRows {
       return hash.digest('hex')
     },
     commitMark: () => Number(database.prepare('PRAGMA data_version').get()?.data_version),
-    dump: () => tables.map((table) => database.prepare(`SELECT * FROM ${table}`).all().map(textOf).join('\n')).join('\n'),
+    dump: () =>
+      tables.map((table) => database.prepare(`SELECT * FROM ${table}`).all().map(textOf).join('\n')).join('\n'),
     rows: (statement, ...parameters) => database.prepare(statement).all(...parameters),
     [Symbol.dispose]: () => database.close(),
   }
@@ -52,6 +53,10 @@ export function openStoredRows(file: string): StoredRows {
 
 function textOf(row: Record<string, unknown>): string {
   return JSON.stringify(Object.values(row), (_key, value: unknown) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : typeof value === 'bigint' ? `${value}` : value,
+    value instanceof Uint8Array
+      ? Buffer.from(value).toString('latin1')
+      : typeof value === 'bigint'
+        ? `${value}`
+        : value,
   )
 }

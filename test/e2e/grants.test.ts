@@ -1,6 +1,4 @@
-import { ConnectError } from '@connectrpc/connect'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ErrorInfoSchema } from '../../src/gen/google/rpc/error_details_pb.ts'
 import { AccessService, DecisionReason } from '../../src/gen/tenure/v1/access_service_pb.ts'
 import { ApiKeyService } from '../../src/gen/tenure/v1/api_key_service_pb.ts'
 import { Membership_WorkspaceReach } from '../../src/gen/tenure/v1/membership_pb.ts'
@@ -10,6 +8,7 @@ import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_s
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { reasonOf } from '../support/reason.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
 let server: TestServer
@@ -22,16 +21,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => server[Symbol.asyncDispose]())
-
-/** The reason a call fails with; `OK` when it does not. */
-async function reasonOf(call: Promise<unknown>): Promise<string> {
-  try {
-    await call
-    return 'OK'
-  } catch (error) {
-    return ConnectError.from(error).findDetails(ErrorInfoSchema)[0]?.reason ?? String(error)
-  }
-}
 
 function memberships(key: string) {
   return server.client(MembershipService, key)

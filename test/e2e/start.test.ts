@@ -38,7 +38,9 @@ test('a port in use is one sentence and exit code 1', async () => {
 
 test('a folder that cannot be made is one sentence and exit code 1', async () => {
   writeFileSync(join(folder, 'file'), '')
-  const sentence = await refusedStart(childEnvironment(folder, { TENURE_DATABASE_URL: `sqlite:${folder}/file/sub/tenure.db` }))
+  const sentence = await refusedStart(
+    childEnvironment(folder, { TENURE_DATABASE_URL: `sqlite:${folder}/file/sub/tenure.db` }),
+  )
   expect(sentence).toMatch(/^tenure: The folder .* cannot be made/)
 })
 
@@ -103,7 +105,10 @@ test('call prints the reason of a refusal and exits 1, and names what there is f
   const env = childEnvironment(folder)
   await runTenure(['bootstrap'], env)
   const child = await startChild(env)
-  const missing = await runTenure(['call', 'TenantService/GetTenant', '{"name":"tenants/none"}', '-a', child.httpUrl], env)
+  const missing = await runTenure(
+    ['call', 'TenantService/GetTenant', '{"name":"tenants/none"}', '-a', child.httpUrl],
+    env,
+  )
   expect(missing).toMatchObject({ code: 1, stdout: '' })
   expect(missing.stderr).toMatch(/^NotFound \(NOT_FOUND\): /)
   expect((await runTenure(['call', 'TenantService/Fly'], env)).stderr).toMatch(/There are CreateTenant/)

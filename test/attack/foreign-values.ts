@@ -1,0 +1,86 @@
+import { shapesOf } from './name-shapes.ts'
+import type { RequestField } from './request-fields.ts'
+import type { NamesByShape } from './request-maker.ts'
+
+/** A name that stands beside one of the same form that never did: no answer may tell the two apart. */
+export interface ForeignPair {
+  readonly case: string
+  readonly existing: string
+  readonly unknown: string
+}
+
+export interface TwoTenants {
+  readonly own: NamesByShape
+  readonly foreign: NamesByShape
+}
+
+const neverSlug = 'never-was'
+const neverIds = [neverSlug, '00000000-0000-7000-8000-00000000dead', 'nowhere.never']
+
+/** Every way a field can name something of the other tenant. Empty: it cannot name anything of a tenant. */
+export function foreignPairs(field: RequestField, { own, foreign }: TwoTenants): ForeignPair[] {
+  const expression = new RegExp(field.pattern)
+  const pairs: ForeignPair[] = []
+  for (const shape of field.nameShapes.filter((each) => each.startsWith('tenants/'))) {
+    const theirs = (foreign.get(shape) ?? []).filter((name) => expression.test(name))
+    const ours = (own.get(shape) ?? []).filter((name) => expression.test(name))
+    const existing = theirs[0]
+    if (existing === undefined) throw new Error(`${field.path}: the other tenant has no ${shape}; give it one`)
+    const unknown = neverNamed(existing, expression)
+    const add = (name: string, value: string | undefined) => {
+      if (value !== undefined && expression.test(value))
+        pairs.push({ case: `${name} ${shape}`, existing: value, unknown })
+    }
+    add('existing', existing)
+    add('unknown tenant', shape === 'tenants/{}' ? undefined : inTenant(existing, neverSlug))
+    // A child of theirs under our parent, and a child of ours under theirs: neither is there.
+    const twins = new Set(ours)
+    add(
+      'their child under us',
+      theirs.map((name) => inTenant(name, ownSlug(own))).find((name) => !twins.has(name)),
+    )
+    add(
+      'our child under them',
+      ours.map((name) => inTenant(name, ownSlug(foreign))).find((name) => !theirs.includes(name)),
+    )
+    add(
+      'our workspace under them',
+      ours.map((name) => inWorkspace(name, existing)).find((name) => name !== existing),
+    )
+  }
+  return pairs
+}
+
+function neverNamed(existing: string, expression: RegExp): string {
+  const above = existing.slice(0, existing.lastIndexOf('/') + 1)
+  const found = neverIds.map((id) => above + id).find((name) => expression.test(name))
+  if (found === undefined) throw new Error(`no name of the form of ${existing} that never was fits ${expression}`)
+  return found
+}
+
+function ownSlug(names: NamesByShape): string {
+  return names.get('tenants/{}')?.[0]?.split('/')[1] ?? ''
+}
+
+function inTenant(name: string, slug: string): string | undefined {
+  const [, , ...rest] = name.split('/')
+  return rest.length === 0 ? undefined : ['tenants', slug, ...rest].join('/')
+}
+
+/** Our workspace and child in their tenant. */
+function inWorkspace(ours: string, theirs: string): string | undefined {
+  const mine = ours.split('/')
+  if (mine.length !== 6) return undefined
+  return ['tenants', theirs.split('/')[1], ...mine.slice(2, 4), ...theirs.split('/').slice(4)].join('/')
+}
+
+/** A field that by its name names a thing must say what names look like, or nothing here could reach it. */
+export function looksLikeName(field: RequestField): boolean {
+  const last = field.path.split('.').at(-1) ?? ''
+  const named = /^(?:name|names|parent|parents|resource_names?|tenants?|workspaces?|users?|members?|roles?)$/.test(last)
+  return field.kind === 'string' && named && field.nameShapes.length === 0 && !canBeEmptyOnly(field)
+}
+
+function canBeEmptyOnly({ pattern }: RequestField): boolean {
+  return pattern !== '' && shapesOf(pattern).every((shape) => shape === '')
+}

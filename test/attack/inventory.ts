@@ -1,0 +1,47 @@
+import { bearer, callJson, everyMethod } from './caller.ts'
+import { shapeOfName } from './name-shapes.ts'
+import type { Json, NamesByShape } from './request-maker.ts'
+
+/** Finds every name that stands, by asking each List method as the root, first of the platform, then of all it found. */
+export async function takeInventory(httpUrl: string, rootKey: string): Promise<readonly string[]> {
+  const found = new Set<string>()
+  const places = ['']
+  const lists = everyMethod.filter(({ name }) => name.startsWith('List'))
+  for (let at = 0; at < places.length && at < 100; at += 1) {
+    const parent = places[at] ?? ''
+    for (const method of lists) {
+      const hasParent = method.input.fields.some(({ jsonName }) => jsonName === 'parent')
+      if (!hasParent && parent !== '') continue
+      const body = JSON.stringify({ ...(hasParent ? { parent } : {}), pageSize: 1000 })
+      const answer = await callJson(httpUrl, method, body, bearer(rootKey))
+      if (answer.code !== 'ok') continue
+      for (const name of namesIn(JSON.parse(answer.body) as Json)) {
+        if (found.has(name)) continue
+        found.add(name)
+        if (/^tenants\/[^/]+(?:\/workspaces\/[^/]+)?$/.test(name)) places.push(name)
+      }
+    }
+  }
+  return [...found]
+}
+
+function namesIn(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, held]) =>
+    key === 'name' && typeof held === 'string' ? [held] : namesIn(held),
+  )
+}
+
+/** Of one tenant, or with an empty prefix of the platform. */
+export function namesOf(inventory: readonly string[], tenant: string): NamesByShape {
+  const byShape = new Map<string, string[]>()
+  for (const name of inventory) {
+    const own = tenant === '' ? !name.startsWith('tenants/') : name === tenant || name.startsWith(`${tenant}/`)
+    if (!own) continue
+    const shape = shapeOfName(name)
+    const names = byShape.get(shape) ?? []
+    names.push(name)
+    byShape.set(shape, names)
+  }
+  return byShape
+}
