@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { create } from '@bufbuild/protobuf'
 import { platformAdminTemplate } from './access/engine/role-templates.ts'
 import { nilUuid } from './base/ids.ts'
+import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
 import { apiKeyPrefix, formatApiKey, hashSecret } from './credentials/api-key.ts'
 import { platformApiKeyRows } from './credentials/api-key-store.ts'
@@ -10,7 +11,6 @@ import { CreateApiKeyResponseSchema } from './gen/tenure/v1/api_key_service_pb.t
 import { platformServiceAccountRows } from './people/service-account-store.ts'
 import type { Platform } from './platform.ts'
 import type { Runtime } from './server.ts'
-import { StartError } from './storage/sqlite/sqlite-file.ts'
 
 const rootSlug = 'root'
 

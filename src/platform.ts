@@ -18,6 +18,7 @@ import { openStorage, type Storage } from './storage-parts.ts'
 import { type AccessLog, createAccessLog } from './tenancy/access-log.ts'
 import { type Directory, openDirectory } from './tenancy/directory.ts'
 import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/platform-capability.ts'
+import { provisionTenant } from './tenancy/provisioning.ts'
 import { createScopes, type Scopes } from './tenancy/scope.ts'
 import { createTenantDirectory, type TenantDirectory } from './tenants/tenant-directory.ts'
 
@@ -86,7 +87,10 @@ interface Opened {
 function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
   const { storage, capabilities, directory, catalogue } = opened
   const { clock, ids, log } = runtime
-  const tenants = createTenantDirectory({ directory, cell: storage.cell, capabilities, ids })
+  const tenants = createTenantDirectory({
+    ...{ directory, capabilities, ids },
+    provision: (tenant) => provisionTenant(storage.cell, capabilities['tenant-provisioning'], ids, tenant),
+  })
   const late: { engines?: Engines; gate?: AccessGate } = {}
   const scopes = createScopes({
     cell: storage.cell,

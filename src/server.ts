@@ -3,20 +3,19 @@ import { ownPermissions } from './access/own-permissions.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { createIds, type Ids, type RandomFill } from './base/ids.ts'
 import { pooledRandom } from './base/random-pool.ts'
+import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
 import { formatListenAddress } from './config/listen-address.ts'
-import { openLocalKeyring } from './keyring/local/local-keyring.ts'
 import { createLog, type Log } from './observe/log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
-import { openPageTokenKey } from './page-token-key.ts'
 import { openPlatform, type Platform } from './platform.ts'
+import { openKeyring, openPageTokenKey } from './platform-keys.ts'
 import { createHealth } from './rpc/health.ts'
 import { compilePolicies } from './rpc/method-policy.ts'
 import { createPipeline } from './rpc/pipeline.ts'
 import { createReflection } from './rpc/reflection.ts'
 import { tenureServices } from './rpc/services.ts'
 import { createServices } from './service-list.ts'
-import { StartError } from './storage/sqlite/sqlite-file.ts'
 import { createConnectHandler } from './transport/connect/connect-handler.ts'
 import { createGrpcServer } from './transport/grpc/grpc-server.ts'
 import { createHttpServer } from './transport/http/http-server.ts'
@@ -70,9 +69,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   await using stack = new AsyncDisposableStack()
   const runtime = createRuntime(config, overrides)
   const platform = stack.use(await openPlatform(config, runtime))
-  const keyring = stack.use(
-    await openLocalKeyring({ folder: config.keyring.folder, random: runtime.random, clock: runtime.clock }),
-  )
+  const keyring = stack.use(await openKeyring(config, runtime))
   const services = createServices(platform, runtime, config, await openPageTokenKey(platform, keyring, runtime))
   const health = createHealth(tenureServices)
   const all = [...services, health.implementation]

@@ -1,9 +1,10 @@
+import type { Clock } from './base/clock.ts'
 import type { Config } from './config/config.ts'
 import type { Runtime } from './server.ts'
 import { createGuard } from './sql-guard/guard.ts'
 import type { Database } from './storage/database.ts'
 import { schemaVersion } from './storage/migrations/migrations.ts'
-import { migrateSqlite } from './storage/sqlite/migrate-sqlite.ts'
+import { type MigrationStatus, migrateSqlite, sqliteMigrationStatus } from './storage/sqlite/migrate-sqlite.ts'
 import { createWriterTurn, openSqliteDatabase } from './storage/sqlite/sqlite-database.ts'
 import { claimSqliteFile } from './storage/sqlite/sqlite-file.ts'
 import { cellTables, directoryTables, guardedTables } from './tables.ts'
@@ -14,6 +15,19 @@ export interface Storage extends AsyncDisposable {
   readonly cell: Database
   readonly engine: Database['engine']
   readonly schemaVersion: number
+}
+
+/** What is applied, and what is not, of the configured database. */
+export function migrationStatus(config: Config): MigrationStatus[] {
+  using file = claimSqliteFile(config.database.file)
+  return sqliteMigrationStatus(file.path)
+}
+
+/** Applies what is missing; answers what was applied. */
+export function applyMigrations(config: Config, clock: Clock): MigrationStatus[] {
+  using file = claimSqliteFile(config.database.file)
+  const applied = new Set(migrateSqlite(file.path, clock))
+  return sqliteMigrationStatus(file.path).filter(({ number }) => applied.has(number))
 }
 
 const readersOfCell = 4

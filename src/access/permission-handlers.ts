@@ -4,13 +4,14 @@ import { notFound, TenureError } from '../base/errors.ts'
 import { checkEtag, etagOf } from '../base/etag.ts'
 import { type Permission, Permission_Effect, PermissionSchema } from '../gen/tenure/v1/permission_pb.ts'
 import {
+  type CreatePermissionRequest,
   CreatePermissionResponseSchema,
   DeletePermissionResponseSchema,
   GetPermissionResponseSchema,
   ListPermissionsResponseSchema,
   type RoleService,
 } from '../gen/tenure/v1/role_service_pb.ts'
-import { actorOf, mutationOf, pageBindingOf, type ServiceHandlers } from '../rpc/call.ts'
+import { actorOf, type Call, mutationOf, pageBindingOf, type ServiceHandlers } from '../rpc/call.ts'
 import { type ListSpec, listPage } from '../tenancy/listing.ts'
 import { assertNeverUsedOnPlatform, retirePlatformName } from '../tenancy/retired-names.ts'
 import { ownService, type PermissionRow } from './permission.ts'
@@ -36,41 +37,7 @@ const listSpec: ListSpec = {
 export function permissionHandlers(parts: RoleServiceParts): PermissionHandlers {
   const capability = parts.capabilities['permission-catalogue']
   return {
-    createPermission(request, call) {
-      const id = request.permissionId
-      const mutation = mutationOf(call, CreatePermissionResponseSchema, {
-        target: `permissions/${id}`,
-        validateOnly: request.validateOnly,
-      })
-      return parts.directory.write(capability, actorOf(call), mutation, async (unit) => {
-        await assertNeverUsedOnPlatform(unit, 'permissions', id)
-        const service = request.permission?.service || (id.split('.')[0] ?? '')
-        if (parts.catalogue.has(id) || (await permissionRows(unit).find({ permissionId: id })) !== undefined) {
-          throw new TenureError(
-            'ALREADY_EXISTS',
-            `There is a permission ${JSON.stringify(id)} already. Choose another name.`,
-          )
-        }
-        if (service === ownService) {
-          throw new TenureError(
-            'SYSTEM_RESOURCE',
-            "The service tenure is Tenure's own. Name the service that owns the permission.",
-          )
-        }
-        const row: PermissionRow = {
-          permissionId: id,
-          uid: parts.ids.next(),
-          description: request.permission?.description ?? '',
-          effect: request.permission?.effect === Permission_Effect.READ ? 'READ' : 'WRITE',
-          service,
-          version: 1,
-          createTime: unit.now,
-          updateTime: unit.now,
-        }
-        await permissionRows(unit).insert(row)
-        return create(CreatePermissionResponseSchema, { permission: permissionToProto(row), revision: unit.revision })
-      })
-    },
+    createPermission: (request, call) => createPermission(parts, request, call),
     async getPermission(request) {
       const row = await parts.directory.read(capability, (scope) =>
         permissionRows(scope).find({ permissionId: idOf(request.name) }),
@@ -119,5 +86,42 @@ function permissionToProto(row: PermissionRow): Permission {
     description: row.description,
     effect: Permission_Effect[row.effect],
     service: row.service,
+  })
+}
+
+async function createPermission(parts: RoleServiceParts, request: CreatePermissionRequest, call: Call) {
+  const capability = parts.capabilities['permission-catalogue']
+  const id = request.permissionId
+  const mutation = mutationOf(call, CreatePermissionResponseSchema, {
+    target: `permissions/${id}`,
+    validateOnly: request.validateOnly,
+  })
+  return parts.directory.write(capability, actorOf(call), mutation, async (unit) => {
+    await assertNeverUsedOnPlatform(unit, 'permissions', id)
+    const service = request.permission?.service || (id.split('.')[0] ?? '')
+    if (parts.catalogue.has(id) || (await permissionRows(unit).find({ permissionId: id })) !== undefined) {
+      throw new TenureError(
+        'ALREADY_EXISTS',
+        `There is a permission ${JSON.stringify(id)} already. Choose another name.`,
+      )
+    }
+    if (service === ownService) {
+      throw new TenureError(
+        'SYSTEM_RESOURCE',
+        "The service tenure is Tenure's own. Name the service that owns the permission.",
+      )
+    }
+    const row: PermissionRow = {
+      permissionId: id,
+      uid: parts.ids.next(),
+      description: request.permission?.description ?? '',
+      effect: request.permission?.effect === Permission_Effect.READ ? 'READ' : 'WRITE',
+      service,
+      version: 1,
+      createTime: unit.now,
+      updateTime: unit.now,
+    }
+    await permissionRows(unit).insert(row)
+    return create(CreatePermissionResponseSchema, { permission: permissionToProto(row), revision: unit.revision })
   })
 }

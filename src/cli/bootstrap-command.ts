@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
+import { StartError } from '../base/start-error.ts'
 import { bootstrapRootKey } from '../bootstrap.ts'
 import { loadProcessConfig } from '../config/process-config.ts'
 import { openPlatform } from '../platform.ts'
 import { createRuntime } from '../server.ts'
-import { StartError } from '../storage/sqlite/sqlite-file.ts'
 
 /** Mints the root key once. A second run finds it and changes nothing. */
 export async function bootstrapCommand(): Promise<number> {

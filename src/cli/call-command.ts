@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { type DescMethodUnary, fromJsonString, toJsonString } from '@bufbuild/protobuf'
 import { Code, ConnectError } from '@connectrpc/connect'
 import { createConnectTransport } from '@connectrpc/connect-node'
+import { StartError } from '../base/start-error.ts'
 import { httpUrlOf } from '../config/listen-address.ts'
 import { loadProcessConfig } from '../config/process-config.ts'
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { tenureServices } from '../rpc/services.ts'
-import { StartError } from '../storage/sqlite/sqlite-file.ts'
 
 export interface CallOptions {
   readonly address?: string

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { settingsTable } from '../config/settings-table.ts'
 import { productVersion } from '../version.ts'
 import { bootstrapCommand } from './bootstrap-command.ts'
 import { callCommand } from './call-command.ts'
@@ -25,6 +26,13 @@ export async function runCli(argv: readonly string[], stop: AbortSignal): Promis
   command('bootstrap', 'Make the root service account and its API key, once.', 'tenure bootstrap').action(() =>
     finish(bootstrapCommand()),
   )
+  command(
+    'settings',
+    'Print every setting, its default and its meaning, as a Markdown table.',
+    'tenure settings',
+  ).action(() => {
+    process.stdout.write(settingsTable())
+  })
   command('migrate', 'Show or apply database migrations.', 'tenure migrate plan')
     .argument('<action>', 'up, status or plan')
     .option('-o, --output <format>', 'text or json', 'text')

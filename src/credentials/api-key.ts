@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { decodeBase62, encodeBase62 } from '../base/base62.ts'
-import { nilUuid, uuidFromBytes, uuidToBytes } from '../base/ids.ts'
+import { uuidFromBytes, uuidToBytes } from '../base/ids.ts'
 
 export interface ApiKeyRow {
   readonly tenantId: string
@@ -86,10 +86,6 @@ export function hashSecret(secret: Uint8Array): Uint8Array {
 /** What people recognise a key by: enough to find it, nothing of the secret. */
 export function apiKeyPrefix(environment: string, apiKeyId: string): string {
   return `tenure_${environment}_…${apiKeyId.slice(-8)}`
-}
-
-export function isPlatformKey(key: ParsedApiKey): boolean {
-  return key.tenantId === nilUuid
 }
 
 function checkOf(body: string): string {

@@ -30,7 +30,7 @@ export interface Failure {
   readonly details: readonly FailureDetail[]
 }
 
-export const errorDomain = 'tenure'
+const errorDomain = 'tenure'
 
 // Metadata over 16 KB kills C-core peers and over 64 KB hangs grpc-js clients (grpc-node #2399).
 const maxMessageBytes = 1024
@@ -44,7 +44,7 @@ export function failureOf(error: unknown, requestId: string): Failure {
   return build(error.reason, error.code, error.message, detailsOf(error))
 }
 
-export function internalFailure(requestId: string): Failure {
+function internalFailure(requestId: string): Failure {
   const message = `Something is broken on our side. Ask about request ${requestId}.`
   return build('INTERNAL', 'INTERNAL', message, [errorInfo('INTERNAL', { request_id: requestId })])
 }

@@ -65,7 +65,7 @@ export interface PipelineLimits {
   readonly maxRequestBytes: number
 }
 
-export const defaultPipelineLimits: PipelineLimits = {
+const defaultPipelineLimits: PipelineLimits = {
   maxDeadlineMs: 30_000,
   maxWritesInFlight: 256,
   maxReadsInFlight: 2048,

@@ -1,10 +1,9 @@
 import { notFound } from '../base/errors.ts'
 import type { Ids, TenantId } from '../base/ids.ts'
 import { firstOwnerRows } from '../people/first-owner-store.ts'
-import type { Database } from '../storage/database.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
-import { type FirstRow, provisionTenant } from '../tenancy/provisioning.ts'
+import type { FirstRow, NewTenant } from '../tenancy/provisioning.ts'
 import type { TenantFields, TenantHeadRow, TenantPlacementRow } from './tenant.ts'
 import { TenantHeadTable, TenantPlacementTable } from './tenant-table.ts'
 
@@ -22,7 +21,8 @@ export interface TenantDirectory {
 
 export interface TenantDirectoryOptions {
   readonly directory: Directory
-  readonly cell: Database
+  /** Makes a tenant in its cell; does nothing when it is there already. */
+  readonly provision: (tenant: NewTenant) => Promise<void>
   readonly capabilities: PlatformCapabilities
   readonly ids: Ids
 }
@@ -70,7 +70,7 @@ async function provision(options: TenantDirectoryOptions, placement: TenantPlace
     timelineId: provisioning.timelineId,
     placementEpoch: placement.placementEpoch,
   }
-  await provisionTenant(options.cell, options.capabilities['tenant-provisioning'], options.ids, {
+  await options.provision({
     tenantId: placement.tenantId as TenantId,
     target: `tenants/${placement.slug}`,
     actor: provisioning.actor,

@@ -12,7 +12,14 @@ import {
   TenantService,
   UndeleteTenantResponseSchema,
 } from '../gen/tenure/v1/tenant_service_pb.ts'
-import { type Call, contextOf, implement, pageBindingOf, type ServiceImplementation } from '../rpc/call.ts'
+import {
+  type Call,
+  contextOf,
+  implement,
+  pageBindingOf,
+  type ServiceHandlers,
+  type ServiceImplementation,
+} from '../rpc/call.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
@@ -60,6 +67,16 @@ export function createTenantService(parts: TenantServiceParts): ServiceImplement
   return implement(TenantService, {
     createTenant: (request, call) => createTenant(parts, request, call),
     getTenant: async (_request, call) => create(GetTenantResponseSchema, { tenant: await readTenant(parts, call) }),
+    ...listHandlers(parts),
+    updateTenant: (request, call) => updateTenant(parts, request, call),
+    ...stateHandlers(parts),
+  })
+}
+
+type TenantHandlers = ServiceHandlers<typeof TenantService>
+
+function listHandlers(parts: TenantServiceParts): Pick<TenantHandlers, 'listTenants' | 'batchGetTenants'> {
+  return {
     async listTenants(request, call) {
       const binding = pageBindingOf(call, [request.filter, request.orderBy, String(request.showDeleted)])
       const page = await parts.directory.read(parts.capabilities['tenant-directory'], (scope) =>
@@ -89,7 +106,14 @@ export function createTenantService(parts: TenantServiceParts): ServiceImplement
       })
       return create(BatchGetTenantsResponseSchema, { tenants: found.map(tenantToProto) })
     },
-    updateTenant: (request, call) => updateTenant(parts, request, call),
+  }
+}
+
+/** The changes of a tenant's state; each says from which states it is possible. */
+function stateHandlers(
+  parts: TenantServiceParts,
+): Pick<TenantHandlers, 'suspendTenant' | 'resumeTenant' | 'deleteTenant' | 'undeleteTenant'> {
+  return {
     suspendTenant: (request, call) =>
       changeTenant(parts, request, call, SuspendTenantResponseSchema, {
         from: ['ACTIVE'],
@@ -128,7 +152,7 @@ export function createTenantService(parts: TenantServiceParts): ServiceImplement
           purgeTime: null,
         }),
       }),
-  })
+  }
 }
 
 async function readTenant(parts: TenantServiceParts, call: Call) {

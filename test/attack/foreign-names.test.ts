@@ -190,7 +190,6 @@ describe.each(everyMethod.map((method) => [methodName(method), method] as const)
   })
 
   test('names of the platform tell a tenant nothing', async () => {
-    const platform = namesOf(inventory, '')
     for (const field of fieldsOfRequest(method.input)) {
       for (const [existing, unknown] of platformPairs(field)) {
         for (const { key, place } of callers()) {

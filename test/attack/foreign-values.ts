@@ -37,11 +37,11 @@ export function foreignPairs(field: RequestField, { own, foreign }: TwoTenants):
     const twins = new Set(ours)
     add(
       'their child under us',
-      theirs.map((name) => inTenant(name, ownSlug(own))).find((name) => !twins.has(name)),
+      theirs.map((name) => inTenant(name, ownSlug(own))).find((name) => name !== undefined && !twins.has(name)),
     )
     add(
       'our child under them',
-      ours.map((name) => inTenant(name, ownSlug(foreign))).find((name) => !theirs.includes(name)),
+      ours.map((name) => inTenant(name, ownSlug(foreign))).find((name) => name !== undefined && !theirs.includes(name)),
     )
     add(
       'our workspace under them',

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 
+/** The feed id counts accesses too, and they are not compared; the hash of an event stands for its record. */
+const notCompared: ReadonlySet<string> = new Set(['feed_id', 'record', 'answer'])
+
 /** Looks at the database file behind the server's back, read-only. */
 export interface StoredRows extends Disposable {
   /** Over every row of every table, but for what is kept of accesses and denials. `tenantId`: of that tenant alone. */
@@ -34,10 +37,9 @@ export function openStoredRows(file: string): StoredRows {
         const kept = columns.includes('chain') ? ["chain NOT LIKE 'access/%'"] : []
         if (tenantId !== undefined && !columns.includes('tenant_id')) continue
         if (tenantId !== undefined) kept.push('tenant_id = ?')
-        // The feed id counts accesses too, and they are not compared.
-        const selected = columns.filter((column) => column !== 'feed_id').join(', ')
+        const selected = columns.filter((column) => !notCompared.has(column)).join(', ')
         const where = kept.length === 0 ? '' : ` WHERE ${kept.join(' AND ')}`
-        const statement = database.prepare(`SELECT ${selected} FROM ${table}${where} ORDER BY ${selected}`)
+        const statement = database.prepare(`SELECT ${selected} FROM ${table}${where} ORDER BY rowid`)
         hash.update(table)
         for (const row of statement.iterate(...(tenantId === undefined ? [] : [tenantId]))) hash.update(textOf(row))
       }

@@ -8,7 +8,8 @@ import {
   GetWorkspaceRequestSchema,
   WorkspaceService,
 } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
-import { type PlayedRequest, playEverywhere, playOne, transports } from './play.ts'
+import { type PlayedRequest, playEverywhere, playOne } from './play.ts'
+import { transports } from './played.ts'
 import { startSmallServer } from './small-server.ts'
 
 const admin = { authorization: 'Bearer admin', 'x-request-id': 'req-1' }

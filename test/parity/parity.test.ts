@@ -7,7 +7,8 @@ import {
   GetWorkspaceRequestSchema,
   WorkspaceService,
 } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
-import { comparable, type Played, type PlayedRequest, playEverywhere, transports } from './play.ts'
+import { comparable, type PlayedRequest, playEverywhere } from './play.ts'
+import { type Played, transports } from './played.ts'
 import { type SmallServer, startSmallServer } from './small-server.ts'
 
 let server: SmallServer

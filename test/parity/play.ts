@@ -11,8 +11,6 @@ import {
   transports,
 } from './played.ts'
 
-export { type Played, type Transport, transports } from './played.ts'
-
 /** Where the two listeners of one server are. */
 export interface Endpoint {
   readonly host: string

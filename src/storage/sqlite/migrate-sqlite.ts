@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../base/clock.ts'
+import { StartError } from '../../base/start-error.ts'
 import type { DatabaseRole } from '../migrations/migration.ts'
 import { migrations } from '../migrations/migrations.ts'
-import { StartError } from './sqlite-file.ts'
 
 export interface MigrationStatus {
   readonly number: number

@@ -1,11 +1,7 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-
-/** Something an operator has to mend before the server can start; the message is the whole sentence they see. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-}
+import { StartError } from '../../base/start-error.ts'
 
 /** Tells a Tenure database from any other SQLite file: `Tnr1`. */
 const applicationId = 0x546e7231

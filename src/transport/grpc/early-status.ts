@@ -6,7 +6,7 @@ import { type Failure, failureOf, toStatus } from '../../rpc/error-mapping.ts'
 import type { Pipeline } from '../../rpc/pipeline.ts'
 import { deadlineExceeded } from '../../rpc/steps/deadline.ts'
 
-export const detailsTrailer = 'grpc-status-details-bin'
+const detailsTrailer = 'grpc-status-details-bin'
 
 /** The parts of grpc-js's base call that completing a status needs; it has no public door for them. */
 interface BaseCall {

@@ -22,7 +22,7 @@ export interface HttpLimits {
   readonly drainMs: number
 }
 
-export const defaultHttpLimits: HttpLimits = {
+const defaultHttpLimits: HttpLimits = {
   headersMs: 10_000,
   requestMs: 30_000,
   keepAliveMs: 15_000,

@@ -1,10 +1,12 @@
 import { nilUuid, platformTenantId, tenantLevel } from './base/ids.ts'
+import { StartError } from './base/start-error.ts'
+import type { Config } from './config/config.ts'
 import { openValue, sealValue } from './keyring/envelope.ts'
 import type { Keyring } from './keyring/keyring.ts'
 import { KeyringError } from './keyring/keyring-error.ts'
+import { openLocalKeyring } from './keyring/local/local-keyring.ts'
 import type { Platform } from './platform.ts'
 import type { Runtime } from './server.ts'
-import { StartError } from './storage/sqlite/sqlite-file.ts'
 import { SealedKeyTable } from './tenancy/sealed-key.ts'
 
 /** The keyring's key for what belongs to the platform itself. */
@@ -17,6 +19,15 @@ const place = {
   workspaceId: tenantLevel,
   objectId: nilUuid,
   version: 1,
+}
+
+/** Opens the keyring of the configuration; what is wrong with it is a sentence for the operator. */
+export async function openKeyring(config: Config, { random, clock }: Runtime): Promise<Keyring> {
+  try {
+    return await openLocalKeyring({ folder: config.keyring.folder, random, clock })
+  } catch (error) {
+    throw error instanceof KeyringError ? new StartError(error.message) : error
+  }
 }
 
 /** The key that page tokens are sealed with: made at the first start, kept sealed in the directory, the same on every server. */
