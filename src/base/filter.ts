@@ -86,8 +86,8 @@ class FilterReader {
   }
 
   #term(depth: number): Filter {
-    if (this.#takeWord('NOT')) return { kind: 'not', part: this.#term(depth + 1) }
     if (depth > maxDepth) throw invalidFilter(`is nested deeper than ${maxDepth}`)
+    if (this.#takeWord('NOT')) return { kind: 'not', part: this.#term(depth + 1) }
     if (this.#tokens[this.#at]?.kind === '(') {
       this.#at += 1
       const inner = this.either(depth + 1)

@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf'
-import { timestampDate } from '@bufbuild/protobuf/wkt'
 import type { Grants } from '../access/grants.ts'
 import type { Clock } from '../base/clock.ts'
 import { invalidField, notFound } from '../base/errors.ts'
 import { checkEtag } from '../base/etag.ts'
+import { expireTimeFrom } from '../base/expire-time.ts'
 import { type Ids, nilUuid, type RandomFill } from '../base/ids.ts'
 import { lastSegment, nameIn } from '../base/resource-name.ts'
 import type { ApiKey } from '../gen/tenure/v1/api_key_pb.ts'
@@ -121,10 +121,7 @@ function withheld(apiKey: ApiKey | undefined, revision: string) {
 }
 
 function keyRow(parts: ApiKeyServiceParts, now: Date, apiKey: ApiKey, owner: KeyOwner, secret: Uint8Array): KeyRow {
-  const expireTime = apiKey.expireTime === undefined ? null : timestampDate(apiKey.expireTime)
-  if (expireTime !== null && !(expireTime.getTime() > now.getTime())) {
-    throw invalidField('api_key.expire_time', 'must be in the future')
-  }
+  const expireTime = expireTimeFrom('api_key.expire_time', apiKey.expireTime, now.getTime())
   const apiKeyId = parts.ids.next()
   return {
     apiKeyId,

@@ -1,4 +1,5 @@
 import { invalidField, TenureError } from '../base/errors.ts'
+import { expireTimeFrom } from '../base/expire-time.ts'
 import { tenantLevel } from '../base/ids.ts'
 import { slugFromUid } from '../base/slug.ts'
 import { type Membership, Membership_WorkspaceReach } from '../gen/tenure/v1/membership_pb.ts'
@@ -6,7 +7,6 @@ import type { Call } from '../rpc/call.ts'
 import { assertNeverUsed } from '../tenancy/retired-names.ts'
 import type { Unit } from '../tenancy/scope.ts'
 import type { MembershipRow } from './membership.ts'
-import { expireTimeFrom } from './membership-proto.ts'
 import type { MembershipServiceParts } from './membership-service.ts'
 import { membershipRows } from './membership-store.ts'
 import { principalNamed } from './principal-named.ts'
@@ -43,7 +43,7 @@ export async function insertMembership(
     principalId: principal.principalId,
     roles,
     reachAll,
-    expireTime: expireTimeFrom(membership, unit.now.getTime()),
+    expireTime: expireTimeFrom('membership.expire_time', membership.expireTime, unit.now.getTime()),
     version: 1,
     createTime: unit.now,
     updateTime: unit.now,

@@ -1,15 +1,9 @@
 import { create } from '@bufbuild/protobuf'
-import { timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt'
+import { timestampFromDate } from '@bufbuild/protobuf/wkt'
 import { roleRows } from '../access/role-store.ts'
-import { invalidField } from '../base/errors.ts'
 import { etagOf } from '../base/etag.ts'
 import { nameIn } from '../base/resource-name.ts'
-import {
-  type Membership,
-  Membership_State,
-  Membership_WorkspaceReach,
-  MembershipSchema,
-} from '../gen/tenure/v1/membership_pb.ts'
+import { Membership_State, Membership_WorkspaceReach, MembershipSchema } from '../gen/tenure/v1/membership_pb.ts'
 import type { ReadScope } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { MembershipRow } from './membership.ts'
@@ -76,12 +70,4 @@ export async function membershipToProto(row: MembershipRow, scope: ReadScope, na
 
 export function membershipName(context: TenantContext, slug: string): string {
   return nameIn({ tenant: context.tenantSlug, workspace: context.workspaceSlug }, 'memberships', slug)
-}
-
-/** Null: never. A time that is past already would make a membership that never was one. */
-export function expireTimeFrom(membership: Membership, nowMs: number): Date | null {
-  if (membership.expireTime === undefined) return null
-  const time = timestampDate(membership.expireTime)
-  if (!(time.getTime() > nowMs)) throw invalidField('membership.expire_time', 'must be in the future')
-  return time
 }

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { invalidField, notFound } from '../base/errors.ts'
 import { checkEtag } from '../base/etag.ts'
+import { expireTimeFrom } from '../base/expire-time.ts'
 import { lastSegment } from '../base/resource-name.ts'
 import { fieldsToUpdate } from '../base/update-mask.ts'
 import { Membership_WorkspaceReach } from '../gen/tenure/v1/membership_pb.ts'
@@ -9,7 +10,7 @@ import { type Call, contextOf, mutationOf } from '../rpc/call.ts'
 import type { Unit } from '../tenancy/scope.ts'
 import { insertMembership, reachFrom, rolesToGive } from './insert-membership.ts'
 import { isStandingOwner, type MembershipRow } from './membership.ts'
-import { createNameLookup, expireTimeFrom, membershipToProto } from './membership-proto.ts'
+import { createNameLookup, membershipToProto } from './membership-proto.ts'
 import type { MembershipServiceParts } from './membership-service.ts'
 import { assertOwnerRemains, membershipRows } from './membership-store.ts'
 
@@ -63,7 +64,9 @@ async function change(
   // A wider reach gives what the roles grant in every workspace, so it is checked like roles newly given.
   if (reachAll && !found.reachAll) await assertMayChange(parts, unit, call, { ...found, reachAll })
   const roles = fields.has('roles') ? await rolesToGive(parts, unit, call, membership.roles, reachAll) : found.roles
-  const expireTime = fields.has('expire_time') ? expireTimeFrom(membership, unit.now.getTime()) : found.expireTime
+  const expireTime = fields.has('expire_time')
+    ? expireTimeFrom('membership.expire_time', membership.expireTime, unit.now.getTime())
+    : found.expireTime
   const written = { roles, reachAll, expireTime, version: found.version + 1, updateTime: unit.now }
   await membershipRows(unit).update(found.membershipId, written)
   const row = { ...found, ...written }

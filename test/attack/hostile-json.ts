@@ -26,6 +26,13 @@ const stringTexts: Readonly<Record<string, string>> = {
   empty: '""',
 }
 
+const wrongForText: Readonly<Record<string, string>> = {
+  object: '{"a":1}',
+  array: '[[1]]',
+  negative: '-1',
+  'nothing at all': 'null',
+}
+
 const wrongTypes: Readonly<Record<string, string>> = {
   object: '{"a":1}',
   array: '[[1]]',
@@ -106,7 +113,10 @@ function written(request: Json, field: RequestField, text: string): string {
 
 export function hostileFields(request: Json, field: RequestField): HostileBody[] {
   const { name } = field.desc
-  const bodies = Object.entries(wrongTypes).map(([kind, text]) => ({ kind, text }))
+  const bodies = Object.entries(field.kind === 'string' ? wrongForText : wrongTypes).map(([kind, text]) => ({
+    kind,
+    text,
+  }))
   if (field.kind === 'string') {
     for (const [kind, text] of Object.entries(stringTexts)) bodies.push({ kind, text })
     bodies.push({ kind: 'megabyte', text: `"${'m'.repeat(1_000_000)}"` })

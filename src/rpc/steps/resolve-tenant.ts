@@ -27,8 +27,11 @@ const placeOfCredential: Step = (state) => {
 
 function placeOfField(policy: MethodPolicy, path: string, fields: readonly DescField[]): Step {
   const localNames = fields.map((field) => field.localName)
+  // The name of a resource inside the request says which one is meant; an empty parent may mean the platform, an empty name means nothing.
+  const mustBeSet = fields.length > 1
   return (state) => {
     const text = readString(state.request, localNames)
+    if (mustBeSet && text === '') throw invalidField(path, 'must be set')
     const name = parseName(text)
     if (name === undefined) throw invalidField(path, 'must be a resource name')
     state.target = text
@@ -52,8 +55,6 @@ function placeToAdmit(policy: MethodPolicy, path: string, name: ResourceName): P
     throw invalidField(path, 'must name a workspace')
   }
   if (scopes.has('WORKSPACE')) return name
-  // A workspace that is not there to act in (a deleted one) is a thing of its tenant.
-  if (name.collection === 'workspaces') return { tenant: name.tenant, workspace: '' }
   throw invalidField(path, 'must not name a workspace')
 }
 

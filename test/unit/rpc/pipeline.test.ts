@@ -6,7 +6,6 @@ import { AuthorizeRequestSchema } from '../../../src/gen/tenure/v1/access_servic
 import {
   CreateWorkspaceRequestSchema,
   GetWorkspaceRequestSchema,
-  UndeleteWorkspaceRequestSchema,
   UpdateWorkspaceRequestSchema,
 } from '../../../src/gen/tenure/v1/workspace_service_pb.ts'
 import { fullMethodName } from '../../../src/rpc/builtin-policies.ts'
@@ -86,13 +85,6 @@ describe('the place of a call', () => {
     expect((await call(small, update, UpdateWorkspaceRequestSchema, { workspace: { name: '' } })).failure?.reason).toBe(
       'PERMISSION_MISSING',
     )
-  })
-
-  test('of a workspace that cannot be acted in is its tenant', async () => {
-    const state = await call(createSmallPipeline(), `${workspaces}/UndeleteWorkspace`, UndeleteWorkspaceRequestSchema, {
-      name: 'tenants/acme/workspaces/gone',
-    })
-    expect(state.context).toMatchObject({ tenantSlug: 'acme', workspaceSlug: '' })
   })
 })
 
