@@ -31,8 +31,12 @@ run: install ## Migrate, bootstrap and serve on SQLite under .tenure/; Ctrl-C dr
 	@if [ -t 0 ]; then set -m; bin/tenure serve; exit $$?; else exec bin/tenure serve; fi
 
 .PHONY: test
-test: install ## Run every test; the last line is the count
+test: install rigs ## Run every test; the last line is the count
 	@$(node) node_modules/vitest/vitest.mjs run
+
+.PHONY: rigs
+rigs: ## Install the programs that tests start and packages do not bring
+	@scripts/rigs
 
 .PHONY: check
 check: install protos ## Run every check that is not a test of behaviour; one line each

@@ -214,6 +214,6 @@ test('time and randomness come in as arguments', () => {
 })
 
 test('programs can be started', () => {
-  const programs = ['bin/tenure', 'scripts/node', '.ci/run']
+  const programs = ['bin/tenure', 'scripts/node', 'scripts/rigs', '.ci/run']
   expect(programs.filter((path) => (statSync(join(root, path)).mode & 0o111) === 0)).toEqual([])
 })

@@ -2,10 +2,10 @@ import { bearer, callJson, everyMethod } from './caller.ts'
 import { shapeOfName } from './name-shapes.ts'
 import type { Json, NamesByShape } from './request-maker.ts'
 
-/** Finds every name that stands, by asking each List method as the root, first of the platform, then of all it found. */
-export async function takeInventory(httpUrl: string, rootKey: string): Promise<readonly string[]> {
+/** Finds every name that stands, by asking each List method, first of one place, then of all it found in it. */
+export async function takeInventory(httpUrl: string, rootKey: string, first = ''): Promise<readonly string[]> {
   const found = new Set<string>()
-  const places = ['']
+  const places = [first]
   const lists = everyMethod.filter(({ name }) => name.startsWith('List'))
   for (let at = 0; at < places.length && at < 100; at += 1) {
     const parent = places[at] ?? ''

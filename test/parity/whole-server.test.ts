@@ -1,0 +1,161 @@
+import { type DescMethod, fromJson, type JsonValue } from '@bufbuild/protobuf'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { bearer, everyMethod, methodName } from '../attack/caller.ts'
+import { namesOf, takeInventory } from '../attack/inventory.ts'
+import { fieldsOfRequest } from '../attack/request-fields.ts'
+import { type Json, makeRequest, type NamesByShape, withField } from '../attack/request-maker.ts'
+import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { startTestServer, type TestServer } from '../support/test-server.ts'
+import { comparable, type Endpoint, type Played, playEverywhere, playOne, transports } from './play.ts'
+import { aliased } from './whole-server-play.ts'
+
+let server: TestServer
+let endpoint: Endpoint
+let acme: TenantFixture
+let names: NamesByShape
+let inventory: readonly string[]
+
+beforeAll(async () => {
+  server = await startTestServer()
+  endpoint = { host: '127.0.0.1', grpcPort: server.server.grpcPort, httpPort: server.server.httpPort }
+  await seedPermissions(server)
+  acme = await seedTenant(server, 'acme')
+  await seedTenant(server, 'globex')
+  inventory = await takeInventory(server.httpUrl, server.rootKey)
+  names = namesOf(inventory, acme.name)
+})
+
+afterAll(() => server[Symbol.asyncDispose]())
+
+type Headers = Readonly<Record<string, string>>
+
+function requestOf(method: DescMethod): Json {
+  return makeRequest(method, { names, place: acme.name })
+}
+
+async function play(method: DescMethod, request: Json, headers: Headers): Promise<Omit<Played, 'transport'>> {
+  const message = fromJson(method.input, request as JsonValue)
+  return same(await playEverywhere(endpoint, method, { message }, { 'x-request-id': 'req-1', ...headers }))
+}
+
+function same(played: readonly Played[]): Omit<Played, 'transport'> {
+  expect(played.map(({ transport }) => transport)).toEqual(transports)
+  const [first, ...others] = played.map(comparable)
+  if (first === undefined) throw new Error('nothing was played')
+  for (const [index, other] of others.entries()) expect(other, transports[index + 1]).toEqual(first)
+  expect(first).toMatchObject({ requestId: 'req-1', hasRequestId: true })
+  if (first.code !== 'OK') expect(first.reason).not.toBe('')
+  return first
+}
+
+const has = (method: DescMethod, field: string) => method.input.fields.some(({ name }) => name === field)
+const reads = /^(?:Get|List|BatchGet|Verify|Authorize|BatchAuthorize)/
+
+describe.each(everyMethod.map((method) => [methodName(method), method] as const))('%s', (_name, method) => {
+  test('no credential and a bad one', async () => {
+    expect(await play(method, requestOf(method), {})).toMatchObject({
+      code: 'UNAUTHENTICATED',
+      reason: 'CREDENTIAL_MISSING',
+    })
+    const bad = await play(method, requestOf(method), bearer('nobody'))
+    expect(bad).toMatchObject({ code: 'UNAUTHENTICATED', reason: 'CREDENTIAL_INVALID' })
+  })
+
+  test('a name that never was, for the root and for a tenant', async () => {
+    for (const field of fieldsOfRequest(method.input)) {
+      const shape = field.nameShapes.findLast((each) => each.startsWith('tenants/'))
+      if (shape === undefined || field.path.endsWith('roles')) continue
+      const never = ['never-was', '00000000-0000-7000-8000-00000000dead']
+        .map((id) => shape.replace(/\{\}$/, id).replaceAll('{}', 'never-was'))
+        .find((name) => new RegExp(field.pattern).test(name))
+      const request = withField(requestOf(method), field, never)
+      const rehearsed = has(method, 'validate_only') ? { ...request, validateOnly: true } : request
+      // Without a rehearsal only the field that decides is safe to play five times.
+      if (rehearsed === request && !reads.test(method.name) && field.path.includes('.')) continue
+      for (const key of [server.rootKey, acme.ownerKey]) aliased(await playAliased(method, rehearsed, bearer(key)))
+    }
+  })
+
+  test('a permission that is missing, and a method of the platform for a tenant', async () => {
+    for (const key of [acme.viewerKey, acme.prodKey]) {
+      const request = has(method, 'validate_only') ? { ...requestOf(method), validateOnly: true } : requestOf(method)
+      aliased(await playAliased(method, has(method, 'etag') ? { ...request, etag: 'stale' } : request, bearer(key)))
+    }
+  })
+
+  test('a broken field', async () => {
+    for (const field of fieldsOfRequest(method.input).filter(({ pattern }) => pattern !== '')) {
+      const answer = await play(method, withField(requestOf(method), field, '\t-/-\t'), bearer(server.rootKey))
+      expect(answer, field.path).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'INVALID_FIELD' })
+      expect(answer.details, field.path).toMatchObject([{ type: 'google.rpc.BadRequest' }])
+    }
+  })
+
+  test('an unknown field in JSON', async () => {
+    const json = JSON.stringify({ ...requestOf(method), nothingLikeThis: 1 })
+    const headers = { 'x-request-id': 'req-1', ...bearer(server.rootKey) }
+    const played = await playEverywhere(endpoint, method, { json }, headers)
+    expect(played).toMatchObject([{ code: 'INVALID_ARGUMENT', reason: 'MALFORMED_REQUEST', requestId: 'req-1' }])
+  })
+
+  test('an etag that is stale', async () => {
+    if (!has(method, 'etag')) return
+    const answer = await play(method, { ...requestOf(method), etag: 'stale' }, bearer(server.rootKey))
+    expect(answer).toMatchObject({
+      reason: expect.stringMatching(/ETAG_MISMATCH|NOT_FOUND|SYSTEM_RESOURCE|INVALID_STATE/),
+    })
+  })
+
+  test('success, or what stands in its way', async () => {
+    if (reads.test(method.name)) {
+      aliased(await playAliased(method, requestOf(method), bearer(server.rootKey)))
+      aliased(await playAliased(method, requestOf(method), bearer(acme.ownerKey)))
+    } else if (has(method, 'validate_only')) {
+      aliased(await playAliased(method, { ...requestOf(method), validateOnly: true }, bearer(server.rootKey)))
+    }
+  })
+})
+
+function playAliased(method: DescMethod, request: Json, headers: Headers): Promise<readonly Played[]> {
+  const message = fromJson(method.input, request as JsonValue)
+  return playEverywhere(endpoint, method, { message }, { 'x-request-id': 'req-1', ...headers })
+}
+
+test('most methods were seen to succeed on every transport', async () => {
+  const succeeded: string[] = []
+  for (const method of everyMethod) {
+    const request = has(method, 'validate_only') ? { ...requestOf(method), validateOnly: true } : requestOf(method)
+    if (!reads.test(method.name) && !has(method, 'validate_only')) continue
+    const played = await playAliased(method, request, bearer(server.rootKey))
+    if (played.every(({ code }) => code === 'OK')) succeeded.push(methodName(method))
+  }
+  expect(succeeded.length).toBeGreaterThan(22)
+})
+
+const changes = everyMethod.filter((method) => !reads.test(method.name) && has(method, 'request_id'))
+
+describe('a change that happens', () => {
+  test.each(changes.map((method) => [methodName(method), method] as const))('%s', async (_name, method) => {
+    // A place of its own for each transport, made alike: what is done five times is done to five things that are the same.
+    const played: Played[] = []
+    for (const [index, transport] of transports.entries()) {
+      const slug = `${method.name.toLowerCase().slice(0, 40)}-${index}`
+      const tenant = await seedTenant(server, slug)
+      const own = namesOf(await takeInventory(server.httpUrl, tenant.ownerKey, tenant.name), tenant.name)
+      const request = makeRequest(method, { names: own, place: tenant.name })
+      const id = method.input.fields.find(({ name }) => /^(?!request).*_id$/.test(name))
+      const made = id === undefined ? request : { ...request, [id.jsonName]: idOf(id.jsonName, index) }
+      const message = fromJson(method.input, { ...made, requestId: 'once' } as JsonValue)
+      const headers = { 'x-request-id': 'req-1', ...bearer(server.rootKey) }
+      played.push(await playOne(endpoint, transport, method, { message }, headers))
+      const again = await playOne(endpoint, transport, method, { message }, headers)
+      if (played[index]?.code === 'OK') expect(again.code, `${transport}: the same request id again`).toBe('OK')
+    }
+    const answer = aliased(played)
+    if (answer.code === 'OK') expect(answer.hasRequestId).toBe(true)
+  })
+})
+
+function idOf(field: string, index: number): string {
+  return field === 'permissionId' ? `parity.v${index}` : `parity-new-${index}`
+}
