@@ -17,10 +17,15 @@ import type { Runtime } from './server.ts'
 import { openStorage, type Storage } from './storage-parts.ts'
 import { type AccessLog, createAccessLog } from './tenancy/access-log.ts'
 import { type Directory, openDirectory } from './tenancy/directory.ts'
-import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/platform-capability.ts'
+import {
+  issuePlatformCapabilities,
+  type PlatformCapabilities,
+  platformBindingOf,
+} from './tenancy/platform-capability.ts'
 import { provisionTenant } from './tenancy/provisioning.ts'
 import { createScopes, type Scopes } from './tenancy/scope.ts'
 import { createTenantDirectory, type TenantDirectory } from './tenants/tenant-directory.ts'
+import { allHeads } from './tenants/tenant-store.ts'
 
 /** The kernel and what decides by it, opened over one configuration: everything below the services. */
 export interface Platform extends AsyncDisposable {
@@ -63,8 +68,8 @@ export async function openPlatform(config: Config, runtime: Runtime): Promise<Pl
   const deciding = openDeciding(config, runtime, { storage, capabilities, directory, catalogue })
   late.engines = deciding.engines
   await deciding.engines.of(platformTenantId)
-  const interrupted = await deciding.tenants.completeInterrupted()
-  if (interrupted > 0) runtime.log.info({ count: interrupted }, 'finished tenants whose creation was interrupted')
+  const interrupted = await deciding.tenants.mendInterrupted()
+  if (interrupted > 0) runtime.log.info({ count: interrupted }, 'finished what a crash had interrupted')
   const accessLog = stack.use(openAccessLog(config, runtime, storage, capabilities))
   const recorder: AccessRecorder = {
     record: ({ caller, ...event }) =>
@@ -89,6 +94,8 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
   const { clock, ids, log } = runtime
   const tenants = createTenantDirectory({
     ...{ directory, capabilities, ids },
+    heads: () =>
+      storage.cell.read(platformBindingOf(capabilities['projection-repair']), (manager) => allHeads(manager)),
     provision: (tenant) => provisionTenant(storage.cell, capabilities['tenant-provisioning'], ids, tenant),
   })
   const late: { engines?: Engines; gate?: AccessGate } = {}

@@ -17,6 +17,8 @@ export const platformTables = {
     memberships: 'write',
     journal: 'write',
   },
+  /** At start: heads beside their projections, to mend what a crash between the two left behind. */
+  'projection-repair': { tenant_heads: 'read' },
   'permission-catalogue': {
     directory_heads: 'write',
     directory_journal: 'write',

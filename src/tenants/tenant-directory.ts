@@ -15,8 +15,8 @@ export interface TenantDirectory {
   complete(tenantId: string): Promise<TenantPlacementRow>
   /** Mirrors the head's fields after a write to it. An older head never overwrites a newer projection. */
   project(head: TenantFields): Promise<void>
-  /** At start: finishes every interrupted creation. Answers how many there were. */
-  completeInterrupted(): Promise<number>
+  /** At start: finishes every interrupted creation, and brings every projection up to its head. Answers how many it mended. */
+  mendInterrupted(): Promise<number>
 }
 
 export interface TenantDirectoryOptions {
@@ -25,10 +25,13 @@ export interface TenantDirectoryOptions {
   readonly provision: (tenant: NewTenant) => Promise<void>
   readonly capabilities: PlatformCapabilities
   readonly ids: Ids
+  /** Every head of the cell. */
+  readonly heads: () => Promise<TenantFields[]>
 }
 
 /** Interrupted creations are rare; a start looks at this many at a time. */
 const interruptedBatch = 100
+const everyRow = 10_000_000
 
 export function createTenantDirectory(options: TenantDirectoryOptions): TenantDirectory {
   const { directory, capabilities } = options
@@ -42,21 +45,28 @@ export function createTenantDirectory(options: TenantDirectoryOptions): TenantDi
     await directory.writeUnlogged(capability, (scope) => scope.rows(TenantPlacementTable).update(tenantId, done))
     return { ...found, ...done }
   }
+  const project = (head: TenantFields): Promise<void> =>
+    directory.writeUnlogged(capability, async (scope) => {
+      const rows = scope.rows(TenantPlacementTable)
+      const known = await rows.find({ tenantId: head.tenantId })
+      if (known !== undefined && known.version < head.version) await rows.update(head.tenantId, fieldsOf(head))
+    })
   return {
     findBySlug: (slug) => directory.read(capability, (scope) => scope.rows(TenantPlacementTable).find({ slug })),
     complete,
-    project: (head) =>
-      directory.writeUnlogged(capability, async (scope) => {
-        const rows = scope.rows(TenantPlacementTable)
-        const known = await rows.find({ tenantId: head.tenantId })
-        if (known !== undefined && known.version < head.version) await rows.update(head.tenantId, fieldsOf(head))
-      }),
-    async completeInterrupted() {
+    project,
+    async mendInterrupted() {
       const interrupted = await directory.read(capability, (scope) =>
         scope.rows(TenantPlacementTable).list({ state: 'PROVISIONING' }, interruptedBatch),
       )
       for (const { tenantId } of interrupted) await complete(tenantId)
-      return interrupted.length
+      const projected = await directory.read(capability, (scope) => scope.rows(TenantPlacementTable).list({}, everyRow))
+      const versions = new Map(projected.map(({ tenantId, version }) => [tenantId, version]))
+      const behind = (await options.heads()).filter(
+        ({ tenantId, version }) => (versions.get(tenantId) ?? version) < version,
+      )
+      for (const head of behind) await project(head)
+      return interrupted.length + behind.length
     },
   }
 }

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { Played } from './play.ts'
+import type { Played } from './played.ts'
 
 const ids = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
 /** What the server makes anew for every call, and so differs between two answers that are the same. */

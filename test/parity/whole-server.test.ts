@@ -6,7 +6,8 @@ import { fieldsOfRequest } from '../attack/request-fields.ts'
 import { type Json, makeRequest, type NamesByShape, withField } from '../attack/request-maker.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
-import { comparable, type Endpoint, type Played, playEverywhere, playOne, transports } from './play.ts'
+import { comparable, type Endpoint, playEverywhere, playOne } from './play.ts'
+import { type Played, transports } from './played.ts'
 import { aliased } from './whole-server-play.ts'
 
 let server: TestServer
