@@ -17,11 +17,8 @@ import type { Runtime } from './server.ts'
 import { openStorage, type Storage } from './storage-parts.ts'
 import { type AccessLog, createAccessLog } from './tenancy/access-log.ts'
 import { type Directory, openDirectory } from './tenancy/directory.ts'
-import {
-  issuePlatformCapabilities,
-  type PlatformCapabilities,
-  platformBindingOf,
-} from './tenancy/platform-capability.ts'
+import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/platform-capability.ts'
+import { readCell } from './tenancy/platform-scope.ts'
 import { provisionTenant } from './tenancy/provisioning.ts'
 import { createScopes, type Scopes } from './tenancy/scope.ts'
 import { createTenantDirectory, type TenantDirectory } from './tenants/tenant-directory.ts'
@@ -94,8 +91,7 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
   const { clock, ids, log } = runtime
   const tenants = createTenantDirectory({
     ...{ directory, capabilities, ids },
-    heads: () =>
-      storage.cell.read(platformBindingOf(capabilities['projection-repair']), (manager) => allHeads(manager)),
+    heads: () => readCell(storage.cell, capabilities['projection-repair'], allHeads),
     provision: (tenant) => provisionTenant(storage.cell, capabilities['tenant-provisioning'], ids, tenant),
   })
   const late: { engines?: Engines; gate?: AccessGate } = {}

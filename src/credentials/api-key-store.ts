@@ -1,4 +1,4 @@
-import type { PlatformReadScope } from '../tenancy/directory.ts'
+import type { PlatformReadScope } from '../tenancy/platform-scope.ts'
 import type { Rows } from '../tenancy/rows.ts'
 import type { ReadScope, Unit } from '../tenancy/scope.ts'
 import type { ApiKeyRow, PlatformApiKeyRow } from './api-key.ts'

@@ -1,5 +1,5 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
-import type { EntityManager, EntitySchema, ObjectLiteral } from 'typeorm'
+import type { EntityManager } from 'typeorm'
 import type { Clock } from '../base/clock.ts'
 import { type Ids, nilUuid, platformTenantId } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
@@ -7,13 +7,9 @@ import { chainStart } from './audit-chain.ts'
 import { type ChangeLog, directoryLedger, type Head, lockHead } from './ledger.ts'
 import { assertOutsidePlaces } from './place-check.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
-import { createRows, type Rows } from './rows.ts'
+import { type PlatformReadScope, platformScope } from './platform-scope.ts'
 import type { Actor } from './tenant-context.ts'
 import { type Mutation, runUnit, type UnitCore } from './unit-of-work.ts'
-
-export interface PlatformReadScope {
-  rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row>
-}
 
 export interface PlatformUnit extends UnitCore, PlatformReadScope {}
 
@@ -51,7 +47,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
     timelineId: () => known.timelineId,
     read(capability, work) {
       assertOutsidePlaces()
-      return database.read(platformBindingOf(capability), (manager) => work(scopeOf(manager, [])))
+      return database.read(platformBindingOf(capability), (manager) => work(platformScope(manager, [])))
     },
     async write(capability, actor, mutation, closure) {
       assertOutsidePlaces()
@@ -71,7 +67,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
             changes,
             directoryRevision: head.revision + 1,
           },
-          (core) => closure({ ...core, ...scopeOf(manager, changes) }),
+          (core) => closure({ ...core, ...platformScope(manager, changes) }),
         )
         return { value: { ...unitResult, head, changes }, keep: unitResult.revision !== undefined }
       })
@@ -84,7 +80,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
     writeUnlogged(capability, work) {
       assertOutsidePlaces()
       return database.write(platformBindingOf(capability), async (manager) => ({
-        value: await work(scopeOf(manager, [])),
+        value: await work(platformScope(manager, [])),
         keep: true,
       }))
     },
@@ -117,19 +113,4 @@ async function openHead({ database, bootstrap, ids }: DirectoryOptions): Promise
     }
     return { value: made, keep: true }
   })
-}
-
-function scopeOf(manager: EntityManager, changes: ChangeLog): PlatformReadScope {
-  return {
-    rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row> {
-      const columns = Object.entries(table.options.columns)
-      const key = columns.filter(([, column]) => (column as { primary?: boolean }).primary === true).at(-1)
-      if (key === undefined) throw new Error(`${table.options.name} has no primary key`)
-      return createRows(manager, table, {
-        place: {},
-        idProperty: key[0],
-        touched: (id) => changes.push([table.options.tableName ?? table.options.name, nilUuid, id]),
-      })
-    },
-  }
 }

@@ -4,7 +4,11 @@ import { failed, type Played, succeeded } from '../parity/played.ts'
 
 /** One native gRPC connection over which any bytes are sent as any method's request. */
 export interface RawGrpc extends Disposable {
-  call(method: DescMethod, bytes: Uint8Array, headers: Readonly<Record<string, string>>): Promise<Played>
+  call(
+    method: DescMethod,
+    bytes: Uint8Array,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<Played & { readonly answer: Uint8Array }>
 }
 
 export function openRawGrpc(port: number): RawGrpc {
@@ -24,12 +28,15 @@ export function openRawGrpc(port: number): RawGrpc {
           Buffer.from(bytes),
           metadata,
           options,
-          (error: ServiceError | null) => {
+          (error: ServiceError | null, answer = Buffer.alloc(0)) => {
             const get = (name: string) => String(error?.metadata.get(name)[0] ?? '')
-            if (error === null) resolve(succeeded('grpc-js', undefined, get))
+            if (error === null) resolve({ ...succeeded('grpc-js', undefined, get), answer })
             else {
               const details = error.metadata.get('grpc-status-details-bin')[0]
-              resolve(failed('grpc-js', error.code, error.details, Buffer.isBuffer(details) ? details : undefined, get))
+              resolve({
+                ...failed('grpc-js', error.code, error.details, Buffer.isBuffer(details) ? details : undefined, get),
+                answer,
+              })
             }
           },
         )

@@ -44,9 +44,9 @@ import { createHttpServer, type HttpLimits } from '../../src/transport/http/http
 import { probeRoutes, type Route } from '../../src/transport/http/routes.ts'
 import type { Endpoint } from './play.ts'
 
-export const acmeTenantId = '018f0000-0000-7000-8000-00000000000a' as TenantId
+const acmeTenantId = '018f0000-0000-7000-8000-00000000000a' as TenantId
 export const prodWorkspaceId = '018f0000-0000-7000-8000-0000000000aa' as WorkspaceId
-export const permissions: ReadonlySet<string> = new Set([
+const permissions: ReadonlySet<string> = new Set([
   'access.check',
   ...['create', 'get', 'list', 'update', 'archive', 'unarchive', 'delete', 'undelete'].map(
     (verb) => `workspaces.${verb}`,
@@ -84,7 +84,7 @@ export const authenticator: Authenticator = {
   },
 }
 
-export const gate: Gate = {
+const gate: Gate = {
   admit(caller, place, demand, actor): TenantContext {
     if (place.tenant !== 'acme' || !['', 'prod', 'dev'].includes(place.workspace)) throw notFound()
     if (caller.principal.endsWith('/reader') && demand.write) throw permissionMissing(demand.permission)

@@ -1,18 +1,15 @@
 import type { GuardBinding, GuardDialect, GuardedTables } from '../../../src/sql-guard/guard-types.ts'
 
-export const TENANT = '019a0000-0000-7000-8000-000000000001'
+/** The context's own ids: short, because a corpus entry is a line. */
+export const T = '019a0000-0000-7000-8000-000000000001'
 export const OTHER_TENANT = '019a0000-0000-7000-8000-000000000002'
-export const WORKSPACE = '019a0000-0000-7000-8000-00000000000a'
+export const W = '019a0000-0000-7000-8000-00000000000a'
 export const OTHER_WORKSPACE = '019a0000-0000-7000-8000-00000000000b'
-
-/** Stand for the context's own ids in a corpus entry. */
-export const T = TENANT
-export const W = WORKSPACE
 
 export const TENANT_BINDING: GuardBinding = {
   kind: 'tenant',
-  tenantId: TENANT,
-  workspaceId: WORKSPACE,
+  tenantId: T,
+  workspaceId: W,
   allWorkspaces: false,
 }
 
@@ -69,5 +66,5 @@ export const both = (sql: string, options: EntryOptions = {}): CorpusEntry[] => 
 ]
 
 export function paramsOf({ sql, params }: CorpusEntry): readonly unknown[] {
-  return params ?? [...sql.matchAll(/\?/g)].map(() => TENANT)
+  return params ?? [...sql.matchAll(/\?/g)].map(() => T)
 }

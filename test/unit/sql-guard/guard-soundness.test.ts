@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createGuard } from '../../../src/sql-guard/guard.ts'
 import { GuardRefusal } from '../../../src/sql-guard/guard-refusal.ts'
-import { OTHER_TENANT, OTHER_WORKSPACE, TABLES, TENANT, TENANT_BINDING, WORKSPACE } from './corpus-binding.ts'
+import { OTHER_TENANT, OTHER_WORKSPACE, TABLES, T, TENANT_BINDING, W } from './corpus-binding.ts'
 
 /**
  * Non-interference: whatever statement the guard lets through answers the same whether or not other tenants' rows are
@@ -32,13 +32,13 @@ function databaseWith(owners: readonly (readonly [string, string])[]): DatabaseS
   return database
 }
 
-const OWN = [TENANT, WORKSPACE] as const
+const OWN = [T, W] as const
 const alone = databaseWith([OWN])
 const crowded = databaseWith([
   OWN,
-  [OTHER_TENANT, WORKSPACE],
+  [OTHER_TENANT, W],
   [OTHER_TENANT, OTHER_WORKSPACE],
-  [TENANT, OTHER_WORKSPACE],
+  [T, OTHER_WORKSPACE],
 ])
 // Rows of a tenant-owned table exist once per workspace owner above; the tenant's own must be the same in both.
 for (const table of ['members', 'roles']) crowded.exec(`DELETE FROM ${table} WHERE visits = 3`)
@@ -56,15 +56,15 @@ const glue = (...parts: readonly fc.Arbitrary<Generated>[]): fc.Arbitrary<Genera
 
 /** Own values mostly, so that a statement that is refused is refused for its shape. */
 const parameter = fc
-  .constantFrom(TENANT, TENANT, TENANT, WORKSPACE, 'a', OTHER_TENANT)
+  .constantFrom(T, T, W, 'a', OTHER_TENANT)
   .map((value) => ({ sql: '?', params: [value] }))
 
 function pinsOf(aliases: readonly string[]): fc.Arbitrary<Generated> {
-  const tenant = fc.constantFrom(...aliases).map((alias) => ({ sql: `${alias}.tenant_id = ?`, params: [TENANT] }))
+  const tenant = fc.constantFrom(...aliases).map((alias) => ({ sql: `${alias}.tenant_id = ?`, params: [T] }))
   const equal = fc
     .tuple(fc.constantFrom(...aliases), fc.constantFrom(...aliases))
     .map(([a, b]) => plain(`${a}.tenant_id = ${b}.tenant_id`))
-  const workspace = fc.constant({ sql: 'n.workspace_id = ?', params: [WORKSPACE] })
+  const workspace = fc.constant({ sql: 'n.workspace_id = ?', params: [W] })
   return aliases.includes('n') ? fc.oneof(tenant, equal, workspace, workspace) : fc.oneof(tenant, tenant, equal)
 }
 
@@ -104,7 +104,7 @@ function conditionOver(aliases: readonly string[]): fc.Arbitrary<Generated> {
 }
 
 function withOwnTenantFirst({ sql, params }: Generated): Generated {
-  return { sql, params: [TENANT, ...params] }
+  return { sql, params: [T, ...params] }
 }
 
 const join = fc.constantFrom(' JOIN ', ' LEFT JOIN ', ' INNER JOIN ', ' LEFT OUTER JOIN ').map(plain)
@@ -231,7 +231,7 @@ test('what the guard lets through writes nothing another tenant or workspace own
 })
 
 function foreignRows(others: string): string {
-  const members = crowded.prepare(others).all(TENANT)
-  const notes = crowded.prepare('SELECT * FROM notes WHERE tenant_id <> ? OR workspace_id <> ?').all(TENANT, WORKSPACE)
+  const members = crowded.prepare(others).all(T)
+  const notes = crowded.prepare('SELECT * FROM notes WHERE tenant_id <> ? OR workspace_id <> ?').all(T, W)
   return JSON.stringify([members, notes])
 }

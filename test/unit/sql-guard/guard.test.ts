@@ -9,9 +9,9 @@ import {
   DIRECTORY_BINDING,
   OTHER_TENANT,
   TABLES,
-  TENANT,
+  T,
   TENANT_BINDING,
-  WORKSPACE,
+  W,
 } from './corpus-binding.ts'
 
 type Refusal = Parameters<GuardSink['refused']>[0]
@@ -39,22 +39,22 @@ describe('a cached verdict', () => {
   test('is compared with each context and each value anew', () => {
     const other: GuardBinding = { ...TENANT_BINDING, kind: 'tenant', tenantId: OTHER_TENANT } as GuardBinding
     for (let round = 0; round < 3; round += 1) {
-      expect(reasonOf(() => guard.check(READ, [TENANT, 'm1'], TENANT_BINDING))).toBeUndefined()
-      expect(reasonOf(() => guard.check(READ, [TENANT, 'm1'], other))).toBe('foreign-tenant')
+      expect(reasonOf(() => guard.check(READ, [T, 'm1'], TENANT_BINDING))).toBeUndefined()
+      expect(reasonOf(() => guard.check(READ, [T, 'm1'], other))).toBe('foreign-tenant')
       expect(reasonOf(() => guard.check(READ, [OTHER_TENANT, 'm1'], other))).toBeUndefined()
       expect(reasonOf(() => guard.check(READ, [OTHER_TENANT, 'm1'], TENANT_BINDING))).toBe('foreign-tenant')
-      expect(reasonOf(() => guard.check(READ, [TENANT, 'm1'], DIRECTORY_BINDING))).toBe('platform-table')
-      expect(reasonOf(() => guard.check(READ, [TENANT, {}], TENANT_BINDING))).toBe('parameter-type')
-      expect(reasonOf(() => guard.check(READ, [TENANT], TENANT_BINDING))).toBe('parameter-count')
-      expect(reasonOf(() => guard.check(READ, [TENANT, 'm1'], undefined))).toBe('unbound')
+      expect(reasonOf(() => guard.check(READ, [T, 'm1'], DIRECTORY_BINDING))).toBe('platform-table')
+      expect(reasonOf(() => guard.check(READ, [T, {}], TENANT_BINDING))).toBe('parameter-type')
+      expect(reasonOf(() => guard.check(READ, [T], TENANT_BINDING))).toBe('parameter-count')
+      expect(reasonOf(() => guard.check(READ, [T, 'm1'], undefined))).toBe('unbound')
     }
   })
 
   test('of a workspace table serves one workspace and all of them with different answers', () => {
     const sql = 'SELECT id FROM notes WHERE tenant_id = ?'
-    expect(reasonOf(() => guard.check(sql, [TENANT], ALL_WORKSPACES_BINDING))).toBeUndefined()
-    expect(reasonOf(() => guard.check(sql, [TENANT], TENANT_BINDING))).toBe('unpinned-workspace')
-    expect(reasonOf(() => guard.check(sql, [TENANT], ALL_WORKSPACES_BINDING))).toBeUndefined()
+    expect(reasonOf(() => guard.check(sql, [T], ALL_WORKSPACES_BINDING))).toBeUndefined()
+    expect(reasonOf(() => guard.check(sql, [T], TENANT_BINDING))).toBe('unpinned-workspace')
+    expect(reasonOf(() => guard.check(sql, [T], ALL_WORKSPACES_BINDING))).toBeUndefined()
   })
 
   test('that was evicted is reached again by judging the text again', async () => {
@@ -67,7 +67,7 @@ describe('a cached verdict', () => {
     for (let round = 0; round < 3; round += 1) {
       for (let n = 0; n < 5; n += 1) {
         const sql = `SELECT id FROM members WHERE tenant_id = ? LIMIT ${n}`
-        expect(reasonOf(() => small.check(sql, [TENANT], TENANT_BINDING))).toBeUndefined()
+        expect(reasonOf(() => small.check(sql, [T], TENANT_BINDING))).toBeUndefined()
         expect(reasonOf(() => small.check(`SELECT id FROM members LIMIT ${n}`, [], TENANT_BINDING))).toBe(
           'unpinned-tenant',
         )
@@ -96,7 +96,7 @@ describe('a connection without a context', () => {
   })
 
   test('a binding cannot be changed by whoever handed it in', () => {
-    const mine = { kind: 'tenant', tenantId: TENANT, workspaceId: WORKSPACE, allWorkspaces: false } as const
+    const mine = { kind: 'tenant', tenantId: T, workspaceId: W, allWorkspaces: false } as const
     const handed = { ...mine }
     const connection = {}
     using _bound = bindConnection(connection, handed)
@@ -145,9 +145,9 @@ describe('parameters', () => {
     const date = Object.assign(new Date(0), { toISOString: () => "' OR 1=1", toSqlString: () => '1 OR 1' })
     expect(bindableFrom(date)).toBe('1970-01-01 00:00:00.000')
     const buffer = Object.assign(Buffer.from('x'), { toSqlString: () => '1 OR 1' })
-    expect(reasonOf(() => guard.check(READ, [TENANT, buffer], TENANT_BINDING))).toBe('parameter-type')
+    expect(reasonOf(() => guard.check(READ, [T, buffer], TENANT_BINDING))).toBe('parameter-type')
     class Sly extends Date {}
-    expect(reasonOf(() => guard.check(READ, [TENANT, new Sly()], TENANT_BINDING))).toBe('parameter-type')
+    expect(reasonOf(() => guard.check(READ, [T, new Sly()], TENANT_BINDING))).toBe('parameter-type')
   })
 
   test.each([undefined, Number.NaN, {}, [], new Date(Number.NaN), Symbol('s')])('%o is never converted', (value) => {

@@ -1,0 +1,36 @@
+import type { EntityManager, EntitySchema, ObjectLiteral } from 'typeorm'
+import { nilUuid } from '../base/ids.ts'
+import type { Database } from '../storage/database.ts'
+import type { ChangeLog } from './ledger.ts'
+import { assertOutsidePlaces } from './place-check.ts'
+import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
+import { createRows, type Rows } from './rows.ts'
+
+export interface PlatformReadScope {
+  rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row>
+}
+
+/** Reads across the tenants of a cell: what the capability's purpose names, and nothing else. */
+export function readCell<T>(
+  cell: Database,
+  capability: PlatformCapability,
+  work: (scope: PlatformReadScope) => Promise<T>,
+): Promise<T> {
+  assertOutsidePlaces()
+  return cell.read(platformBindingOf(capability), (manager) => work(platformScope(manager, [])))
+}
+
+export function platformScope(manager: EntityManager, changes: ChangeLog): PlatformReadScope {
+  return {
+    rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row> {
+      const columns = Object.entries(table.options.columns)
+      const key = columns.filter(([, column]) => (column as { primary?: boolean }).primary === true).at(-1)
+      if (key === undefined) throw new Error(`${table.options.name} has no primary key`)
+      return createRows(manager, table, {
+        place: {},
+        idProperty: key[0],
+        touched: (id) => changes.push([table.options.tableName ?? table.options.name, nilUuid, id]),
+      })
+    },
+  }
+}
