@@ -35,7 +35,7 @@ const typeormReads: CorpusEntry[][] = [
   ),
   both(
     `SELECT ${MEMBER}, ${NOTE} FROM "members" "member" ${JOIN} WHERE ( "member"."tenant_id" = ? ) AND ( "member"."tenant_id"=? AND "member"."id"=? OR "member"."tenant_id"=? AND "member"."id"=? ) ORDER BY "member"."id" ASC`,
-    { params: [W, T, 'm1', T, 'm2'] },
+    { params: [W, T, T, 'm1', T, 'm2'] },
   ),
   both(
     `SELECT DISTINCT "distinctAlias"."member_tenant_id" AS "ids_member_tenant_id", "distinctAlias"."member_id" AS "ids_member_id", "distinctAlias"."member_id" FROM (SELECT ${MEMBER}, ${NOTE} FROM "members" "member" ${JOIN} WHERE "member"."tenant_id" = ?) "distinctAlias" ORDER BY "distinctAlias"."member_id" ASC, "member_tenant_id" ASC, "member_id" ASC LIMIT 2 OFFSET 0`,

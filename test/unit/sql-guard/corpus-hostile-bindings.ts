@@ -36,7 +36,7 @@ export const HOSTILE_BINDINGS: Readonly<Partial<Record<GuardRefusalReason, Corpu
   ],
   'foreign-workspace': [
     both('SELECT id FROM notes WHERE tenant_id = ? AND workspace_id = ?', { params: [T, OTHER_WORKSPACE] }),
-    both('SELECT id FROM notes WHERE workspace_id = ? AND tenant_id = ?', { params: [T] }),
+    both('SELECT id FROM notes WHERE workspace_id = ? AND tenant_id = ?', { params: [T, T] }),
     both('INSERT INTO notes (tenant_id, workspace_id, id) VALUES (?, ?, ?)', { params: [T, OTHER_WORKSPACE, 'n'] }),
   ],
   'unpinned-workspace': [
@@ -53,7 +53,7 @@ export const HOSTILE_BINDINGS: Readonly<Partial<Record<GuardRefusalReason, Corpu
   ],
   'parameter-count': [
     both('SELECT id FROM members WHERE tenant_id = ?', { params: [] }),
-    both('SELECT id FROM members WHERE tenant_id = ?', { params: [T] }),
+    both('SELECT id FROM members WHERE tenant_id = ?', { params: [T, T] }),
     both('COMMIT', { params: [T] }),
   ],
   'parameter-type': [

@@ -8,8 +8,8 @@ import {
   ALL_WORKSPACES_BINDING,
   DIRECTORY_BINDING,
   OTHER_TENANT,
-  TABLES,
   T,
+  TABLES,
   TENANT_BINDING,
   W,
 } from './corpus-binding.ts'
