@@ -3,6 +3,7 @@ import { platformApiKeyRows } from '../credentials/api-key-store.ts'
 import type { PlatformServiceAccountRow } from '../people/service-account.ts'
 import { platformServiceAccountRows } from '../people/service-account-store.ts'
 import type { Directory } from '../tenancy/directory.ts'
+import { outsidePlaces } from '../tenancy/place-check.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
 import type { ChangedRow, FactsReader, MembershipFact, TenantFact, TenantFacts } from './engine/facts.ts'
 import { accountFact, apiKeyFact } from './facts-reader.ts'
@@ -11,7 +12,7 @@ const everyRow = 10_000_000
 
 /** The platform as the engine sees it: one "tenant" of service accounts whose templates hold everywhere. */
 export function createPlatformFactsReader(directory: Directory, capabilities: PlatformCapabilities): FactsReader {
-  const read = () => readPlatform(directory, capabilities)
+  const read = () => outsidePlaces(() => readPlatform(directory, capabilities))
   return {
     readTenantBySlug: async () => undefined,
     readTenantById: read,

@@ -13,6 +13,11 @@ export function insidePlace<T>(context: TenantContext, work: () => Promise<T>): 
   return current.run(context, work)
 }
 
+/** For a load that serves every place, whichever call happened to need it first. */
+export function outsidePlaces<T>(work: () => T): T {
+  return current.exit(work)
+}
+
 export function assertOutsidePlaces(): void {
   if (current.getStore() !== undefined) throw new Error('a platform capability was used inside a scope of a tenant')
 }
