@@ -8,7 +8,8 @@ import { createRuntime } from '../server.ts'
 /** Mints the root key once. A second run finds it and changes nothing. */
 export async function bootstrapCommand(): Promise<number> {
   const config = loadProcessConfig()
-  const runtime = createRuntime(config)
+  // Somebody reads along: only what is wrong is worth a line beside the sentences below.
+  const runtime = createRuntime({ ...config, logLevel: 'error' })
   await using platform = await openPlatform(config, runtime)
   const made = await bootstrapRootKey(platform, runtime, config)
   if (made) {

@@ -5,7 +5,7 @@ import { createConnectTransport } from '@connectrpc/connect-node'
 import { StartError } from '../base/start-error.ts'
 import { httpUrlOf } from '../config/listen-address.ts'
 import { loadProcessConfig } from '../config/process-config.ts'
-import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
+import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { tenureServices } from '../rpc/services.ts'
 
 export interface CallOptions {
@@ -17,8 +17,9 @@ export interface CallOptions {
 export async function callCommand(name: string, json: string, options: CallOptions): Promise<number> {
   const config = loadProcessConfig()
   const method = methodNamed(name)
+  const baseUrl = options.address ?? httpUrlOf(config.httpAddress)
   const transport = createConnectTransport({
-    baseUrl: options.address ?? httpUrlOf(config.httpAddress),
+    baseUrl,
     httpVersion: '1.1',
     useBinaryFormat: true,
   })
@@ -31,10 +32,20 @@ export async function callCommand(name: string, json: string, options: CallOptio
     return 0
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error
-    const reason = error.findDetails(ErrorInfoSchema)[0]?.reason
-    process.stderr.write(`${Code[error.code]}${reason === undefined ? '' : ` (${reason})`}: ${error.rawMessage}\n`)
+    process.stderr.write(failureText(error, baseUrl))
     return 1
   }
+}
+
+function failureText(error: ConnectError, baseUrl: string): string {
+  if (/ECONNREFUSED|ENOTFOUND|EHOSTUNREACH/.test(error.rawMessage)) {
+    return `No server answers at ${baseUrl}. Start one with tenure serve, or set --address or TENURE_HTTP_ADDRESS.\n`
+  }
+  const reason = error.findDetails(ErrorInfoSchema)[0]?.reason
+  const violations = error.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) => fieldViolations)
+  const lines = violations.map(({ field, description }) => `  ${field}: ${description}\n`)
+  const title = `${Code[error.code]}${reason === undefined ? '' : ` (${reason})`}`
+  return lines.length > 0 ? `${title}\n${lines.join('')}` : `${title}: ${error.rawMessage}\n`
 }
 
 function methodNamed(name: string): DescMethodUnary {
@@ -49,7 +60,7 @@ function methodNamed(name: string): DescMethodUnary {
 
 function requestFrom(method: DescMethodUnary, json: string) {
   try {
-    return fromJsonString(method.input, json)
+    return fromJsonString(method.input, json === '-' ? readFileSync(0, 'utf8') : json)
   } catch (error) {
     throw new StartError(
       `The request is not a ${method.input.name}: ${error instanceof Error ? error.message : String(error)}.`,

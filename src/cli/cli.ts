@@ -43,7 +43,7 @@ export async function runCli(argv: readonly string[], stop: AbortSignal): Promis
     `tenure call TenantService/CreateTenant '{"tenant_id": "acme"}'`,
   )
     .argument('<method>', 'Service/Method')
-    .argument('[json]', 'the request', '{}')
+    .argument('[json]', 'the request; - reads it from standard input', '{}')
     .option('-a, --address <url>', 'HTTP address of the server')
     .option('-k, --key-file <file>', 'file that holds the API key (default: the root key file)')
     .action((method: string, json: string, options: { address?: string; keyFile?: string }) =>

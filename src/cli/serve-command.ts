@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import type { Config } from '../config/config.ts'
 import { loadProcessConfig } from '../config/process-config.ts'
@@ -9,6 +10,11 @@ export async function serveCommand(stop: AbortSignal): Promise<number> {
   const config = loadProcessConfig()
   const server = await startServer(config)
   process.stdout.write(welcome(config, server.grpcPort, server.httpPort))
+  if (!existsSync(config.rootKeyFile)) {
+    process.stdout.write(
+      `\nThere is no ${config.rootKeyFile}. Stop this server, run tenure bootstrap once, and start again.\n`,
+    )
+  }
   if (!stop.aborted) await once(stop, 'abort')
   process.stdout.write('\nStopping: finishing what is under way.\n')
   await server[Symbol.asyncDispose]()

@@ -21,7 +21,8 @@ export async function insertMembership(
 ): Promise<MembershipRow> {
   if (membership.member.case === undefined)
     throw invalidField('membership.member', 'must name a user or a service account')
-  if (membership.roles.length === 0) throw invalidField('membership.roles', 'must have at least one role')
+  if (membership.roles.length === 0)
+    throw invalidField('membership.roles', 'must have at least one role, such as roles/viewer')
   const kind = membership.member.case === 'user' ? 'user' : 'service_account'
   const principal = await principalNamed(unit, kind, membership.member.value)
   const reachAll = reachFrom(membership, unit)

@@ -29,7 +29,7 @@ export async function membershipsWithRole(unit: Unit, roleId: string): Promise<M
 
 export async function removeMembership(unit: Unit, row: MembershipRow): Promise<void> {
   await unit.rowsOfAllWorkspaces(MembershipTable).delete(row.membershipId)
-  if (row.workspaceId === unit.context.workspaceId) await retireName(unit, 'memberships', row.slug)
+  await retireName(unit, 'memberships', row.slug, row.workspaceId)
 }
 
 export async function takeRoleFrom(unit: Unit, row: MembershipRow, roleId: string): Promise<void> {

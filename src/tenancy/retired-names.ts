@@ -50,8 +50,10 @@ export async function assertNeverUsed(unit: Unit, collection: string, slug: stri
   if ((await unit.rows(RetiredNameTable).find({ collection, slug })) !== undefined) throw nameRetired(slug)
 }
 
-export async function retireName(unit: Unit, collection: string, slug: string): Promise<void> {
-  const { tenantId, workspaceId } = unit.context
+/** `place`: the workspace the name lies in, where that is not the unit's own; then the unit must be opened for all of them. */
+export async function retireName(unit: Unit, collection: string, slug: string, place?: string): Promise<void> {
+  const { tenantId, workspaceId: own } = unit.context
+  const workspaceId = place ?? own
   await unit.rows(RetiredNameTable).insert({ tenantId, workspaceId, collection, slug, retireTime: unit.now })
 }
 

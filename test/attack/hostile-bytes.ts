@@ -7,6 +7,15 @@ export interface HostileBytes {
   readonly bytes: Uint8Array
 }
 
+/** Bytes that are no message at all. */
+export const noMessage: ReadonlySet<string> = new Set([
+  'endless varint',
+  'field number zero',
+  'length past the end',
+  'length of two gigabytes',
+  'over the cap',
+])
+
 /** A varint of any 64-bit value. */
 export function varint(value: bigint): Buffer {
   const bytes: number[] = []

@@ -5,7 +5,8 @@ import { type Json, withField } from './request-maker.ts'
 export interface HostileBody {
   readonly name: string
   readonly body: string | Uint8Array<ArrayBuffer>
-  readonly headers?: Readonly<Record<string, string>>
+  /** Whatever the method: this is to be refused. */
+  readonly refused: boolean
 }
 
 /** Written as JSON text, so that escapes go over the wire as they are. */
@@ -87,7 +88,7 @@ export function hostileBodies(request: Json): HostileBody[] {
   const twice =
     first === undefined ? '"x":1,"x":2' : `${JSON.stringify({ [first[0]]: first[1] }).slice(1, -1)},${inside}`
   const and = (extra: string) => `{${extra}${inside === '' ? '' : ','}${inside}}`
-  return [
+  const bodies: Omit<HostileBody, 'refused'>[] = [
     ...['', '{}', 'null', '[]', '"x"', '1', '{', '{"a":', `${text}${text}`, `${text},`].map((body) => ({
       name: `body ${body.slice(0, 9)}`,
       body,
@@ -102,6 +103,7 @@ export function hostileBodies(request: Json): HostileBody[] {
     { name: 'invalid utf-8', body: new Uint8Array(Buffer.from(and('"x":"\xff\xfe"'), 'latin1')) },
     { name: 'over the cap', body: and(`"x":"${'y'.repeat(1_100_000)}"`) },
   ]
+  return bodies.map((each) => ({ ...each, refused: each.body !== '' && each.body !== '{}' }))
 }
 
 const marker = '"\uf8ff"'
@@ -142,7 +144,11 @@ export function hostileFields(request: Json, field: RequestField): HostileBody[]
     bodies.push(...orderings.map((text) => ({ kind: `order ${text}`, text: JSON.stringify(text) })))
   if (name === 'page_size')
     bodies.push(...['-1', '-2147483648', '2147483647', '2147483648'].map((text) => ({ kind: text, text })))
-  return bodies.map(({ kind, text }) => ({ name: `${field.path}: ${kind}`, body: written(request, field, text) }))
+  return bodies.map(({ kind, text }) => ({
+    name: `${field.path}: ${kind}`,
+    body: written(request, field, text),
+    refused: isRefused(field, kind),
+  }))
 }
 
 function messageTexts(typeName: string): { kind: string; text: string }[] {
@@ -170,4 +176,11 @@ function messageTexts(typeName: string): { kind: string; text: string }[] {
           ]
         : []
   return texts.map((text) => ({ kind: text, text: JSON.stringify(text) }))
+}
+
+function isRefused(field: RequestField, kind: string): boolean {
+  if (/^(?:lone|megabyte)/.test(kind)) return true
+  // A pattern that leaves control characters in would let a name forge a line of a log.
+  if (field.pattern !== '' && /^(?:nul|control)$/.test(kind)) return true
+  return field.desc.name === 'page_size' && kind.startsWith('-')
 }

@@ -256,3 +256,23 @@ test('a user with memberships or keys goes only with force', async () => {
   expect(await reasonOf(users.deleteUser({ name: acme.bob, force: true }))).toBe('OK')
   expect(await reasonOf(server.client(UserService, secret).listUsers({ parent: acme.name }))).toBe('CREDENTIAL_INVALID')
 })
+
+test('a membership that went with its user leaves its name retired, in every workspace', async () => {
+  const parent = `${acme.name}/workspaces/prod`
+  const user = { issuer: 'https://idp.example', subject: 'erin' }
+  await server.client(UserService).createUser({ parent: acme.name, userId: 'erin', user })
+  const membership = { member: { case: 'user' as const, value: `${acme.name}/users/erin` }, roles: ['roles/viewer'] }
+  await server.client(MembershipService).createMembership({ parent, membershipId: 'mem-erin', membership })
+  await server.client(UserService).deleteUser({ name: `${acme.name}/users/erin`, force: true })
+  const other = { member: { case: 'user' as const, value: acme.alice }, roles: ['roles/viewer'] }
+  const again = server.client(MembershipService).createMembership({ parent, membershipId: 'mem-erin', membership: other })
+  expect(await reasonOf(again)).toBe('NAME_RETIRED')
+})
+
+test('a field that breaks its rule is told in words', async () => {
+  const failure = await server
+    .client(TenantService)
+    .createTenant({ tenantId: 'A' })
+    .catch((error: unknown) => String(error))
+  expect(failure).toContain('tenant_id: must be 3 to 63 of a-z 0-9 -, a letter first, no trailing -')
+})

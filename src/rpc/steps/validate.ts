@@ -1,5 +1,7 @@
+import type { Message } from '@bufbuild/protobuf'
 import { type Path, pathToString } from '@bufbuild/protobuf/reflect'
 import { type FieldViolation, TenureError } from '../../base/errors.ts'
+import { ruleInWords } from '../rule-in-words.ts'
 import type { StepFactory } from './step.ts'
 
 const maxViolations = 50
@@ -13,12 +15,21 @@ export const validateStep: StepFactory = (parts, { policy }) => {
     const result = validator.validate(input, state.request)
     if (result.kind === 'valid') return
     if (result.kind === 'error') throw result.error
-    throw invalidFields(result.violations.slice(0, maxViolations).map(violationOf))
+    const { request } = state
+    throw invalidFields(result.violations.slice(0, maxViolations).map((violation) => violationOf(violation, request)))
   }
 }
 
-function violationOf(violation: { field: Path; message: string }): FieldViolation {
-  return { field: pathToString(violation.field), description: violation.message }
+function violationOf(violation: { field: Path; message: string }, request: Message): FieldViolation {
+  const description = ruleInWords(violation.message, topLevelValue(violation.field, request))
+  return { field: pathToString(violation.field), description }
+}
+
+/** Only to tell an empty field from a wrong one; deeper values are told as wrong. */
+function topLevelValue(path: Path, request: Message): unknown {
+  const [field, ...deeper] = path
+  if (field?.kind !== 'field' || deeper.length > 0) return undefined
+  return (request as unknown as Readonly<Record<string, unknown>>)[field.localName]
 }
 
 function invalidFields(fieldViolations: readonly FieldViolation[]): TenureError {
