@@ -16,11 +16,12 @@ import type { AccessRecorder, Authenticator, Demands, Freshness } from './rpc/po
 import type { Runtime } from './server.ts'
 import { openStorage, type Storage } from './storage-parts.ts'
 import { type AccessLog, createAccessLog } from './tenancy/access-log.ts'
+import { type ChangeFeed, openChangeFeed } from './tenancy/change-feed.ts'
 import { type Directory, openDirectory } from './tenancy/directory.ts'
 import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/platform-capability.ts'
 import { readCell } from './tenancy/platform-scope.ts'
 import { provisionTenant } from './tenancy/provisioning.ts'
-import { createScopes, type Scopes } from './tenancy/scope.ts'
+import { type Committed, createScopes, type Scopes } from './tenancy/scope.ts'
 import { createTenantDirectory, type TenantDirectory } from './tenants/tenant-directory.ts'
 import { allHeads } from './tenants/tenant-store.ts'
 
@@ -38,9 +39,13 @@ export interface Platform extends AsyncDisposable {
   readonly demands: Demands
   readonly freshness: Freshness
   readonly authenticator: Authenticator
+  readonly feed: ChangeFeed
   readonly accessLog: AccessLog
   readonly recorder: AccessRecorder
 }
+
+/** How far behind the commits of others decisions may be, at most, while the database answers. */
+const feedIntervalMs = 250
 
 /** Migrates, opens, and finishes what a crash interrupted. Nothing listens yet. */
 export async function openPlatform(config: Config, runtime: Runtime): Promise<Platform> {
@@ -67,6 +72,17 @@ export async function openPlatform(config: Config, runtime: Runtime): Promise<Pl
   await deciding.engines.of(platformTenantId)
   const interrupted = await deciding.tenants.mendInterrupted()
   if (interrupted > 0) runtime.log.info({ count: interrupted }, 'finished what a crash had interrupted')
+  const feed = stack.use(
+    await openChangeFeed({
+      cell: storage.cell,
+      capability: capabilities['change-feed'],
+      clock,
+      intervalMs: feedIntervalMs,
+      deliver: (commit) => changed(deciding.engines, commit),
+      failed: (error) => runtime.log.error({ err: error }, 'the journal could not be followed; it is tried again'),
+    }),
+  )
+  runtime.metrics.watchFeedFreshness(() => feed.freshnessMs() / 1_000)
   const accessLog = stack.use(openAccessLog(config, runtime, storage, capabilities))
   const recorder: AccessRecorder = {
     record: ({ caller, ...event }) =>
@@ -74,7 +90,7 @@ export async function openPlatform(config: Config, runtime: Runtime): Promise<Pl
   }
   const owned = stack.move()
   return {
-    ...{ storage, capabilities, directory, catalogue, accessLog, recorder, ...deciding },
+    ...{ storage, capabilities, directory, catalogue, feed, accessLog, recorder, ...deciding },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
@@ -100,9 +116,9 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
     clock,
     ids,
     directoryRevision: directory.revision,
-    committed: async ({ tenantId, revision, changes }) => {
-      const rows = changes.map(([table, workspaceId, id]) => ({ table, workspaceId, id }))
-      await late.engines?.tenants.committed({ tenantId, revision, rows })
+    // Not by way of the feed: the caller of a write is answered when decisions reflect it.
+    committed: async (commit) => {
+      if (late.engines !== undefined) await changed(late.engines, commit)
     },
     readmit: async (context, revision) => late.gate?.readmit(context, revision),
   })
@@ -131,6 +147,12 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
     freshness: createFreshness(engines, directory),
     authenticator: createAuthenticator({ engines, clock, environment: config.environment }),
   }
+}
+
+/** A change that the engine knows already, by its revision, costs nothing. */
+async function changed(engines: Engines, { tenantId, revision, changes }: Committed): Promise<void> {
+  const rows = changes.map(([table, workspaceId, id]) => ({ table, workspaceId, id }))
+  await engines.tenants.committed({ tenantId, revision, rows })
 }
 
 function openAccessLog(

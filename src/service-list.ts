@@ -47,6 +47,7 @@ export function createServices(
       keyring: config.keyring.kind,
       startMs: runtime.clock.nowMs(),
       features: [],
+      feedFreshnessMs: platform.feed.freshnessMs,
     }),
     createMembershipService(parts),
     createRoleService(parts),

@@ -11,6 +11,7 @@ export interface ServerFacts {
   readonly keyring: string
   readonly startMs: number
   readonly features: readonly string[]
+  readonly feedFreshnessMs: () => number
 }
 
 export function createDiagnosticsService(facts: ServerFacts): ServiceImplementation {
@@ -22,8 +23,7 @@ export function createDiagnosticsService(facts: ServerFacts): ServiceImplementat
         engine: facts.engine,
         keyring: facts.keyring,
         startTime: timestampFromMs(facts.startMs),
-        // The one server of an embedded database sees every change before it is acknowledged.
-        feedFreshness: durationFromMs(0),
+        feedFreshness: durationFromMs(Math.round(facts.feedFreshnessMs())),
         features: [...facts.features],
       }),
   })

@@ -17,6 +17,8 @@ export const platformTables = {
     memberships: 'write',
     journal: 'write',
   },
+  /** What any server committed, for the decisions of this one. */
+  'change-feed': { journal: 'read' },
   /** At start: heads beside their projections, to mend what a crash between the two left behind. */
   'projection-repair': { tenant_heads: 'read' },
   'permission-catalogue': {
