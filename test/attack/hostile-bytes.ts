@@ -17,7 +17,7 @@ export const noMessage: ReadonlySet<string> = new Set([
 ])
 
 /** A varint of any 64-bit value. */
-export function varint(value: bigint): Buffer {
+function varint(value: bigint): Buffer {
   const bytes: number[] = []
   let left = BigInt.asUintN(64, value)
   do {

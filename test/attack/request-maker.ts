@@ -10,7 +10,7 @@ export type NamesByShape = ReadonlyMap<string, readonly string[]>
 let made = 0
 
 /** A text that the pattern takes and nothing has yet. Throws for a rule it cannot follow: then the suite is to be mended. */
-export function freshText(field: RequestField): string {
+function freshText(field: RequestField): string {
   made += 1
   const ids = [`fresh-${made}`, `fresh${made}`, 'v1', '00000000-0000-7000-8000-0000000000aa', 'a']
   const shapes = field.pattern === '' ? ['{}'] : shapesOf(field.pattern).filter((shape) => shape !== '')
@@ -21,7 +21,7 @@ export function freshText(field: RequestField): string {
   return fitting
 }
 
-export interface MakeOptions {
+interface MakeOptions {
   readonly names: NamesByShape
   /** Where the call is to act if the method can act there: the place a key is good for. */
   readonly place: string
@@ -64,7 +64,7 @@ function valueFor(field: RequestField, options: MakeOptions): unknown {
   return field.desc.fieldKind === 'enum' ? enumValueOf(field.desc) : undefined
 }
 
-export function mayNameTenant({ nameShapes }: RequestField): boolean {
+function mayNameTenant({ nameShapes }: RequestField): boolean {
   return nameShapes.some((shape) => shape.startsWith('tenants/'))
 }
 

@@ -12,8 +12,6 @@ export interface StoredRows extends Disposable {
   state(): { readonly events: readonly number[]; readonly fingerprint: string }
   /** Changes with every commit of anybody else. */
   commitMark(): number
-  /** Every value of every row as text. */
-  dump(): string
   rows(statement: string, ...parameters: string[]): Record<string, unknown>[]
 }
 
@@ -62,8 +60,6 @@ export function openStoredRows(file: string): StoredRows {
       return { events, fingerprint: hash.digest('hex') }
     },
     commitMark: () => Number(database.prepare('PRAGMA data_version').get()?.data_version),
-    dump: () =>
-      tables.map((table) => database.prepare(`SELECT * FROM ${table}`).all().map(textOf).join('\n')).join('\n'),
     rows: (statement, ...parameters) => database.prepare(statement).all(...parameters),
     [Symbol.dispose]: () => database.close(),
   }
