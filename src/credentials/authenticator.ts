@@ -63,9 +63,17 @@ function isLive({ fact, caller }: Known, snapshot: TenantSnapshot | undefined, n
     snapshot !== undefined &&
     snapshot.apiKeyById(fact.apiKeyId) === fact &&
     isUsable(fact, nowMs) &&
+    hasPlace(fact, snapshot) &&
     snapshot.tenant.state !== 'DELETED' &&
     snapshot.principalById(caller.principalId)?.active === true
   )
+}
+
+/** A key of one workspace ends with it, and comes back with it. */
+function hasPlace(fact: ApiKeyFact, snapshot: TenantSnapshot): boolean {
+  if (fact.workspaceId === tenantLevel) return true
+  const state = snapshot.workspaceById(fact.workspaceId)?.state
+  return state !== undefined && state !== 'DELETED'
 }
 
 function isUsable(fact: ApiKeyFact, nowMs: number): boolean {
@@ -77,8 +85,8 @@ function verify(snapshot: TenantSnapshot | undefined, key: ParsedApiKey, nowMs: 
   if (snapshot === undefined || fact === undefined || !isUsable(fact, nowMs)) return undefined
   const owner = snapshot.principalById(fact.ownerId)
   if (owner === undefined || !owner.active || snapshot.tenant.state === 'DELETED') return undefined
+  if (!hasPlace(fact, snapshot)) return undefined
   const workspace = fact.workspaceId === tenantLevel ? undefined : snapshot.workspaceById(fact.workspaceId)
-  if (fact.workspaceId !== tenantLevel && workspace === undefined) return undefined
   const platform = snapshot.tenant.tenantId === platformTenantId
   const tenant = platform ? '' : snapshot.tenant.slug
   const caller: Caller = Object.freeze({

@@ -8,8 +8,20 @@ const slugInWords = '3 to 63 of a-z 0-9 -, a letter first, no trailing -'
 /** protovalidate's own words for a pattern: people cannot be asked to read one. */
 const ofPattern = /^does not match regex pattern `(.*)`$/s
 
-/** What a field must look like, in words where the rule is a pattern; other rules say it themselves. */
-export function ruleInWords(message: string, value: unknown): string {
+const ofList = /^must be in list \[([\d, ]*)\]$/
+
+/**
+ * What a field must look like, in words where the rule is a pattern or a list of numbers; other rules say it themselves.
+ * `nameOf`: for a field of an enum, the name of a value.
+ */
+export function ruleInWords(message: string, value: unknown, nameOf?: (number: number) => string): string {
+  const list = ofList.exec(message)?.[1]
+  if (list !== undefined && nameOf !== undefined) {
+    return `must be ${list
+      .split(/[, ]+/)
+      .map((number) => nameOf(Number(number)))
+      .join(' or ')}`
+  }
   const pattern = ofPattern.exec(message)?.[1]
   if (pattern === undefined) return message
   if (pattern === noControls) return 'must have no control characters'

@@ -1,4 +1,5 @@
-import { type DescField, type DescMessage, getOption, ScalarType } from '@bufbuild/protobuf'
+import { create, type DescField, type DescMessage, getOption, ScalarType } from '@bufbuild/protobuf'
+import { createValidator } from '@bufbuild/protovalidate'
 import { type FieldRules, field as fieldRules, oneof as oneofRules } from '../../src/gen/buf/validate/validate_pb.ts'
 import { shapesOf } from './name-shapes.ts'
 
@@ -67,12 +68,20 @@ function isRequired(desc: DescField, rules: FieldRules, pattern: string): boolea
   if (desc.oneof !== undefined) return desc.oneof.fields[0] === desc && getOption(desc.oneof, oneofRules).required
   if (rules.required || (type.case === 'repeated' && type.value.minItems > 0n)) return true
   if (type.case === 'string' && type.value.minLen > 0n) return true
-  if (type.case === 'enum') return type.value.in.length > 0
+  if (desc.fieldKind === 'enum') return !isTaken(desc, 0)
   return desc.fieldKind === 'scalar' && pattern !== '' && !new RegExp(pattern).test('')
 }
 
-/** The first value an enum rule allows, else the first that says something. */
+const validator = createValidator()
+
+/** Whatever kind of rule the field has, the validator knows what it takes. */
+function isTaken(desc: DescField, value: number): boolean {
+  const result = validator.validate(desc.parent, create(desc.parent, { [desc.localName]: value } as never))
+  return result.kind === 'valid' || !result.violations?.some(({ field }) => field[0] === desc)
+}
+
+/** The first value that the field's rule takes and that says something. */
 export function enumValueOf(desc: DescField): number {
-  const { type } = getOption(desc, fieldRules)
-  return type.case === 'enum' ? (type.value.in[0] ?? 1) : 1
+  const values = desc.fieldKind === 'enum' ? desc.enum.values.map(({ number }) => number) : []
+  return values.find((value) => value !== 0 && isTaken(desc, value)) ?? 1
 }

@@ -78,7 +78,7 @@ function ownName(field: RequestField, { names, place }: MakeOptions): string | u
 }
 
 /** Writes a value where the field lies, making the messages and one-element lists on the way; other members of a oneof leave. */
-export function setAt(request: Json, { chain }: RequestField, value: unknown): void {
+function setAt(request: Json, { chain }: RequestField, value: unknown): void {
   let at = request
   for (const [index, step] of chain.entries()) {
     for (const sibling of step.oneof?.fields ?? []) if (sibling !== step) delete at[sibling.jsonName]

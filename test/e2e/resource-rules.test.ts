@@ -265,7 +265,9 @@ test('a membership that went with its user leaves its name retired, in every wor
   await server.client(MembershipService).createMembership({ parent, membershipId: 'mem-erin', membership })
   await server.client(UserService).deleteUser({ name: `${acme.name}/users/erin`, force: true })
   const other = { member: { case: 'user' as const, value: acme.alice }, roles: ['roles/viewer'] }
-  const again = server.client(MembershipService).createMembership({ parent, membershipId: 'mem-erin', membership: other })
+  const again = server
+    .client(MembershipService)
+    .createMembership({ parent, membershipId: 'mem-erin', membership: other })
   expect(await reasonOf(again)).toBe('NAME_RETIRED')
 })
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { DescMethod, DescMethodUnary, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
+import type { DescService } from '@bufbuild/protobuf'
 import { type Client, createClient, type Interceptor, type Transport } from '@connectrpc/connect'
 import { createConnectTransport } from '@connectrpc/connect-node'
 import type { Clock } from '../../src/base/clock.ts'
@@ -83,20 +83,4 @@ function bearer(key: string | undefined): Interceptor[] {
       return next(request)
     },
   ]
-}
-
-/** Calls any method by its descriptor. */
-export async function callMethod<M extends DescMethod>(
-  transport: Transport,
-  method: M,
-  request: MessageInitShape<M['input']>,
-): Promise<MessageShape<M['output']>> {
-  const answer = await transport.unary(
-    method as unknown as DescMethodUnary,
-    undefined,
-    20_000,
-    undefined,
-    request as never,
-  )
-  return answer.message as MessageShape<M['output']>
 }

@@ -21,7 +21,10 @@ export const validateStep: StepFactory = (parts, { policy }) => {
 }
 
 function violationOf(violation: { field: Path; message: string }, request: Message): FieldViolation {
-  const description = ruleInWords(violation.message, topLevelValue(violation.field, request))
+  const last = violation.field.at(-1)
+  const values = last?.kind === 'field' && last.fieldKind === 'enum' ? last.enum.value : undefined
+  const nameOf = values === undefined ? undefined : (number: number) => values[number]?.name ?? String(number)
+  const description = ruleInWords(violation.message, topLevelValue(violation.field, request), nameOf)
   return { field: pathToString(violation.field), description }
 }
 

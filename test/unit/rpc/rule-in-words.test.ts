@@ -19,6 +19,11 @@ test('a pattern is told in words, never as itself', () => {
   expect(words('^[A-Za-z0-9._:-]*$')).toBe('has characters or a length that are not allowed there')
 })
 
+test('a list of numbers is told by the names of the enum', () => {
+  const names = ['NONE', 'SOME', 'ALL']
+  expect(ruleInWords('must be in list [1, 2]', 0, (number) => names[number] ?? '')).toBe('must be SOME or ALL')
+})
+
 test('other rules say it themselves', () => {
   expect(ruleInWords('must be greater than or equal to 0', -1)).toBe('must be greater than or equal to 0')
 })
