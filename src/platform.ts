@@ -1,3 +1,4 @@
+import { type AccessDiffs, createAccessDiffs } from './access/access-diff.ts'
 import { loadCatalogue, seedOwnPermissions } from './access/catalogue-loader.ts'
 import { createDemands } from './access/demands.ts'
 import { PermissionCatalogue } from './access/engine/catalogue.ts'
@@ -37,6 +38,7 @@ export interface Platform extends AsyncDisposable {
   readonly gate: AccessGate
   readonly grants: Grants
   readonly demands: Demands
+  readonly diffs: AccessDiffs
   readonly freshness: Freshness
   readonly authenticator: Authenticator
   readonly feed: ChangeFeed
@@ -144,6 +146,7 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
     ...{ tenants, scopes, engines, gate },
     grants: createGrants({ engines, catalogue, clock }),
     demands: createDemands({ engines, clock }),
+    diffs: createAccessDiffs({ engines, catalogue, clock }),
     freshness: createFreshness(engines, directory),
     authenticator: createAuthenticator({ engines, clock, environment: config.environment }),
   }

@@ -23,6 +23,7 @@ import type {
   PrincipalFact,
   RoleFact,
   TenantFact,
+  TenantFacts,
   WorkspaceFact,
 } from './engine/facts.ts'
 import type { RoleRow } from './role.ts'
@@ -39,7 +40,7 @@ const everyRow = 10_000_000
 /** Reads what the engine compiles: each reading is one snapshot of one tenant, head included. */
 export function createFactsReader({ scopes, tenantIdOf }: FactsReaderParts): FactsReader {
   const readTenantById = (tenantId: TenantId) =>
-    scopes.readAllWorkspaces(readerContext(tenantId), 'access-snapshot', readTenant)
+    scopes.readAllWorkspaces(readerContext(tenantId), 'access-snapshot', readTenantFacts)
   return {
     readTenantById,
     async readTenantBySlug(slug) {
@@ -66,7 +67,8 @@ function readerContext(tenantId: TenantId): TenantContext {
   }
 }
 
-async function readTenant(scope: ReadScope) {
+/** Everything the engine knows of a tenant. The scope must reach every workspace of it. */
+export async function readTenantFacts(scope: ReadScope): Promise<TenantFacts | undefined> {
   const head = await headRows(scope).find({})
   if (head === undefined) return undefined
   const users = await userRows(scope).list({}, everyRow)

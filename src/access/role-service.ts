@@ -25,6 +25,7 @@ import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
 import { assertNeverUsed, retireName } from '../tenancy/retired-names.ts'
 import type { ReadScope, Scopes, Unit } from '../tenancy/scope.ts'
+import { type AccessDiffs, diffOf, openedForDiff } from './access-diff.ts'
 import type { PermissionCatalogue } from './engine/catalogue.ts'
 import type { Grants } from './grants.ts'
 import { permissionHandlers } from './permission-handlers.ts'
@@ -42,6 +43,7 @@ export interface RoleServiceParts {
   readonly clock: Clock
   readonly grants: Grants
   readonly demands: Demands
+  readonly diffs: AccessDiffs
 }
 
 const listSpec: ListSpec = {
@@ -57,14 +59,17 @@ export function createRoleService(parts: RoleServiceParts): ServiceImplementatio
   return implement(RoleService, {
     ...permissionHandlers(parts),
     createRole(request, call) {
-      const mutation = mutationOf(call, CreateRoleResponseSchema, {
-        target: `${request.parent}/roles/${request.roleId}`,
-        validateOnly: request.validateOnly,
-      })
+      const { validateOnly } = request
+      const target = `${request.parent}/roles/${request.roleId}`
+      const mutation = {
+        ...mutationOf(call, CreateRoleResponseSchema, { target, validateOnly }),
+        ...openedForDiff(validateOnly),
+      }
       if (request.parent === '') throw systemRole()
       return parts.scopes.write(contextOf(call), mutation, async (unit) => {
         const row = await insertRole(parts, unit, call, request.role, request.roleId)
-        return create(CreateRoleResponseSchema, { role: roleToProto(unit, row), revision: unit.revision })
+        const diff = await diffOf(parts, unit, request.validateOnly)
+        return create(CreateRoleResponseSchema, { role: roleToProto(unit, row), revision: unit.revision, ...diff })
       })
     },
     async getRole(request, call) {
@@ -133,7 +138,11 @@ async function updateRole(parts: RoleServiceParts, request: UpdateRoleRequest, c
     assignable_at: role.assignableAt.length > 0,
   })
   if (request.allowMissing) await parts.demands.demand(call, call.context, 'roles.create')
-  const mutation = mutationOf(call, UpdateRoleResponseSchema, { target: role.name, validateOnly: request.validateOnly })
+  const { validateOnly } = request
+  const mutation = {
+    ...mutationOf(call, UpdateRoleResponseSchema, { target: role.name, validateOnly }),
+    ...openedForDiff(validateOnly),
+  }
   return parts.scopes.write(call.context, mutation, async (unit) => {
     const found = await roleRows(unit).find({ slug: lastSegment(role.name) })
     if (found === undefined && !request.allowMissing) throw notFound()
@@ -141,7 +150,8 @@ async function updateRole(parts: RoleServiceParts, request: UpdateRoleRequest, c
       found === undefined
         ? await insertRole(parts, unit, call, role, lastSegment(role.name))
         : await changeRole(parts, unit, call, role, found, fields)
-    return create(UpdateRoleResponseSchema, { role: roleToProto(unit, row), revision: unit.revision })
+    const diff = await diffOf(parts, unit, request.validateOnly)
+    return create(UpdateRoleResponseSchema, { role: roleToProto(unit, row), revision: unit.revision, ...diff })
   })
 }
 

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf'
+import { type AccessDiffs, diffOf, openedForDiff } from '../access/access-diff.ts'
 import type { Grants } from '../access/grants.ts'
 import type { Clock } from '../base/clock.ts'
 import { invalidField, notFound } from '../base/errors.ts'
@@ -33,6 +34,7 @@ export interface MembershipServiceParts {
   readonly clock: Clock
   readonly grants: Grants
   readonly demands: Demands
+  readonly diffs: AccessDiffs
 }
 
 /** Principals are asked for by name and stored by uid. */
@@ -59,29 +61,38 @@ export function createMembershipService(parts: MembershipServiceParts): ServiceI
   return implement(MembershipService, {
     createMembership(request, call) {
       const target = `${request.parent}/memberships${request.membershipId === '' ? '' : `/${request.membershipId}`}`
-      const mutation = mutationOf(call, CreateMembershipResponseSchema, { target, validateOnly: request.validateOnly })
+      const { validateOnly } = request
+      const mutation = {
+        ...mutationOf(call, CreateMembershipResponseSchema, { target, validateOnly }),
+        ...openedForDiff(validateOnly),
+      }
       return parts.scopes.write(contextOf(call), mutation, async (unit) => {
         const row = await insertMembership(parts, unit, call, required(request.membership), request.membershipId)
         unit.target(membershipName(unit.context, row.slug))
         const membership = await membershipToProto(row, unit, createNameLookup(unit), unit.now.getTime())
-        return create(CreateMembershipResponseSchema, { membership, revision: unit.revision })
+        const diff = await diffOf(parts, unit, request.validateOnly, [row.principalId])
+        return create(CreateMembershipResponseSchema, { membership, revision: unit.revision, ...diff })
       })
     },
     batchCreateMemberships(request, call) {
       const target = `${request.parent}/memberships`
-      const mutation = mutationOf(call, BatchCreateMembershipsResponseSchema, {
-        target,
-        validateOnly: request.validateOnly,
-      })
+      const { validateOnly } = request
+      const mutation = {
+        ...mutationOf(call, BatchCreateMembershipsResponseSchema, { target, validateOnly }),
+        ...openedForDiff(validateOnly),
+      }
       return parts.scopes.write(contextOf(call), mutation, async (unit) => {
         const names = createNameLookup(unit)
         const memberships: Membership[] = []
+        const principals: string[] = []
         for (const each of request.requests) {
           const row = await insertMembership(parts, unit, call, required(each.membership), each.membershipId)
+          principals.push(row.principalId)
           memberships.push(await membershipToProto(row, unit, names, unit.now.getTime()))
         }
         unit.note('count', memberships.length)
-        return create(BatchCreateMembershipsResponseSchema, { memberships, revision: unit.revision })
+        const diff = await diffOf(parts, unit, request.validateOnly, principals)
+        return create(BatchCreateMembershipsResponseSchema, { memberships, revision: unit.revision, ...diff })
       })
     },
     async getMembership(request, call) {
