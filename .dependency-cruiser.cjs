@@ -138,7 +138,7 @@ const areaRules = [
       // the rule `area-ports-are-types`.
       '^src/rpc/ports\\.ts$',
       // "Nobody grants what they do not hold" is one rule, and everything that grants has to ask it. Types only.
-      '^src/access/grants\\.ts$',
+      '^src/access/(?:grants|access-diff)\\.ts$',
       // Finds the principal a name stands for, over the two stores of people; keys have principals as owners.
       '^src/people/principal-named\\.ts$',
       // What the authenticator alone may reach, by the rule `access-engine`.

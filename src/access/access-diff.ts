@@ -23,8 +23,10 @@ import { powerOfPrincipal } from './power.ts'
 
 /** Tells what a unit of work, as far as it has come, would change in what people may do. */
 export interface AccessDiffs {
-  /** The unit must be opened for `access-snapshot`. `principals`: uids to look at; all when unset. */
-  of(unit: Unit, principals?: readonly string[]): Promise<AccessDiff>
+  /** What a unit of work must be opened for, to have its diff told. */
+  opening(validateOnly: boolean): { readonly allWorkspaces?: AllWorkspacesPurpose }
+  /** The field of a response that carries the diff: with validate_only alone. `principals`: uids to look at; all when unset. */
+  field(unit: Unit, validateOnly: boolean, principals?: readonly string[]): Promise<{ accessDiff?: AccessDiff }>
 }
 
 export interface AccessDiffsParts {
@@ -46,41 +48,34 @@ const dangerous: ReadonlySet<string> = new Set([
 ])
 
 /** Compares the tenant as it is decided by now with the tenant as the open transaction sees it: the real rows of the real write. */
-export function createAccessDiffs({ engines, catalogue, clock }: AccessDiffsParts): AccessDiffs {
+export function createAccessDiffs(parts: AccessDiffsParts): AccessDiffs {
   return {
-    async of(unit, principals) {
-      const before = await engines.of(unit.context.tenantId)
-      const facts = await readTenantFacts({ context: unit.context, rows: unit.rowsOfAllWorkspaces })
-      if (before === undefined || facts === undefined) throw new Error('the tenant of an open unit is not there')
-      // Compiled for this one comparison: it takes no share of what the engine may keep.
-      const budget = new BindingBudget(Number.MAX_SAFE_INTEGER, () => undefined)
-      const quiet = { alarm: () => undefined, directoryRevision: () => 0 }
-      const after = new TenantSnapshot(facts, { catalogue, budget, ...quiet })
-      const looked = facts.principals.filter(({ principalId }) => principals?.includes(principalId) ?? true)
-      const comparison = new Comparison(before, after, catalogue, clock.nowMs())
-      for (const principal of looked) comparison.look(principal)
-      return create(AccessDiffSchema, {
-        changes: comparison.changes,
-        warnings: [...warningsFrom(comparison.changes), ...unknownIn(facts, catalogue)],
-        truncated: comparison.truncated,
-      })
-    },
+    opening: (validateOnly) => (validateOnly ? { allWorkspaces: 'access-snapshot' } : {}),
+    field: async (unit, validateOnly, principals) =>
+      validateOnly ? { accessDiff: await diffOf(parts, unit, principals) } : {},
   }
 }
 
-/** The field of a response that carries the diff: with validate_only alone. */
-export async function diffOf(
-  { diffs }: { readonly diffs: AccessDiffs },
+async function diffOf(
+  { engines, catalogue, clock }: AccessDiffsParts,
   unit: Unit,
-  validateOnly: boolean,
-  principals?: readonly string[],
-): Promise<{ accessDiff?: AccessDiff }> {
-  return validateOnly ? { accessDiff: await diffs.of(unit, principals) } : {}
-}
-
-/** What a unit of work must be opened for, to have its diff told. */
-export function openedForDiff(validateOnly: boolean): { allWorkspaces?: AllWorkspacesPurpose } {
-  return validateOnly ? { allWorkspaces: 'access-snapshot' } : {}
+  principals: readonly string[] | undefined,
+): Promise<AccessDiff> {
+  const before = await engines.of(unit.context.tenantId)
+  const facts = await readTenantFacts({ context: unit.context, rows: unit.rowsOfAllWorkspaces })
+  if (before === undefined || facts === undefined) throw new Error('the tenant of an open unit is not there')
+  // Compiled for this one comparison: it takes no share of what the engine may keep.
+  const budget = new BindingBudget(Number.MAX_SAFE_INTEGER, () => undefined)
+  const quiet = { alarm: () => undefined, directoryRevision: () => 0 }
+  const after = new TenantSnapshot(facts, { catalogue, budget, ...quiet })
+  const looked = facts.principals.filter(({ principalId }) => principals?.includes(principalId) ?? true)
+  const comparison = new Comparison(before, after, catalogue, clock.nowMs())
+  for (const principal of looked) comparison.look(principal)
+  return create(AccessDiffSchema, {
+    changes: comparison.changes,
+    warnings: [...warningsFrom(comparison.changes), ...unknownIn(facts, catalogue)],
+    truncated: comparison.truncated,
+  })
 }
 
 class Comparison {

@@ -25,7 +25,7 @@ import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
 import { assertNeverUsed, retireName } from '../tenancy/retired-names.ts'
 import type { ReadScope, Scopes, Unit } from '../tenancy/scope.ts'
-import { type AccessDiffs, diffOf, openedForDiff } from './access-diff.ts'
+import type { AccessDiffs } from './access-diff.ts'
 import type { PermissionCatalogue } from './engine/catalogue.ts'
 import type { Grants } from './grants.ts'
 import { permissionHandlers } from './permission-handlers.ts'
@@ -63,12 +63,12 @@ export function createRoleService(parts: RoleServiceParts): ServiceImplementatio
       const target = `${request.parent}/roles/${request.roleId}`
       const mutation = {
         ...mutationOf(call, CreateRoleResponseSchema, { target, validateOnly }),
-        ...openedForDiff(validateOnly),
+        ...parts.diffs.opening(validateOnly),
       }
       if (request.parent === '') throw systemRole()
       return parts.scopes.write(contextOf(call), mutation, async (unit) => {
         const row = await insertRole(parts, unit, call, request.role, request.roleId)
-        const diff = await diffOf(parts, unit, request.validateOnly)
+        const diff = await parts.diffs.field(unit, request.validateOnly)
         return create(CreateRoleResponseSchema, { role: roleToProto(unit, row), revision: unit.revision, ...diff })
       })
     },
@@ -141,7 +141,7 @@ async function updateRole(parts: RoleServiceParts, request: UpdateRoleRequest, c
   const { validateOnly } = request
   const mutation = {
     ...mutationOf(call, UpdateRoleResponseSchema, { target: role.name, validateOnly }),
-    ...openedForDiff(validateOnly),
+    ...parts.diffs.opening(validateOnly),
   }
   return parts.scopes.write(call.context, mutation, async (unit) => {
     const found = await roleRows(unit).find({ slug: lastSegment(role.name) })
@@ -150,7 +150,7 @@ async function updateRole(parts: RoleServiceParts, request: UpdateRoleRequest, c
       found === undefined
         ? await insertRole(parts, unit, call, role, lastSegment(role.name))
         : await changeRole(parts, unit, call, role, found, fields)
-    const diff = await diffOf(parts, unit, request.validateOnly)
+    const diff = await parts.diffs.field(unit, request.validateOnly)
     return create(UpdateRoleResponseSchema, { role: roleToProto(unit, row), revision: unit.revision, ...diff })
   })
 }

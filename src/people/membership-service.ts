@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { type AccessDiffs, diffOf, openedForDiff } from '../access/access-diff.ts'
+import type { AccessDiffs } from '../access/access-diff.ts'
 import type { Grants } from '../access/grants.ts'
 import type { Clock } from '../base/clock.ts'
 import { invalidField, notFound } from '../base/errors.ts'
@@ -64,13 +64,13 @@ export function createMembershipService(parts: MembershipServiceParts): ServiceI
       const { validateOnly } = request
       const mutation = {
         ...mutationOf(call, CreateMembershipResponseSchema, { target, validateOnly }),
-        ...openedForDiff(validateOnly),
+        ...parts.diffs.opening(validateOnly),
       }
       return parts.scopes.write(contextOf(call), mutation, async (unit) => {
         const row = await insertMembership(parts, unit, call, required(request.membership), request.membershipId)
         unit.target(membershipName(unit.context, row.slug))
         const membership = await membershipToProto(row, unit, createNameLookup(unit), unit.now.getTime())
-        const diff = await diffOf(parts, unit, request.validateOnly, [row.principalId])
+        const diff = await parts.diffs.field(unit, request.validateOnly, [row.principalId])
         return create(CreateMembershipResponseSchema, { membership, revision: unit.revision, ...diff })
       })
     },
@@ -79,7 +79,7 @@ export function createMembershipService(parts: MembershipServiceParts): ServiceI
       const { validateOnly } = request
       const mutation = {
         ...mutationOf(call, BatchCreateMembershipsResponseSchema, { target, validateOnly }),
-        ...openedForDiff(validateOnly),
+        ...parts.diffs.opening(validateOnly),
       }
       return parts.scopes.write(contextOf(call), mutation, async (unit) => {
         const names = createNameLookup(unit)
@@ -91,7 +91,7 @@ export function createMembershipService(parts: MembershipServiceParts): ServiceI
           memberships.push(await membershipToProto(row, unit, names, unit.now.getTime()))
         }
         unit.note('count', memberships.length)
-        const diff = await diffOf(parts, unit, request.validateOnly, principals)
+        const diff = await parts.diffs.field(unit, request.validateOnly, principals)
         return create(BatchCreateMembershipsResponseSchema, { memberships, revision: unit.revision, ...diff })
       })
     },

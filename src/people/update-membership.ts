@@ -1,5 +1,4 @@
 import { create } from '@bufbuild/protobuf'
-import { diffOf } from '../access/access-diff.ts'
 import { invalidField, notFound } from '../base/errors.ts'
 import { checkEtag } from '../base/etag.ts'
 import { expireTimeFrom } from '../base/expire-time.ts'
@@ -43,7 +42,7 @@ export async function updateMembership(parts: MembershipServiceParts, request: U
         ? await insertMembership(parts, unit, call, membership, slug)
         : await change(parts, unit, call, request, found, fields)
     const answer = await membershipToProto(row, unit, createNameLookup(unit), unit.now.getTime())
-    const diff = await diffOf(parts, unit, request.validateOnly, [row.principalId])
+    const diff = await parts.diffs.field(unit, request.validateOnly, [row.principalId])
     return create(UpdateMembershipResponseSchema, { membership: answer, revision: unit.revision, ...diff })
   })
 }
