@@ -15,14 +15,20 @@ import type { Runtime } from './server.ts'
 const rootSlug = 'root'
 
 /**
- * Makes `serviceAccounts/root` and its key, if there is no such account yet. The key's text is written to the root key
+ * Makes `serviceAccounts/root` if there is no such account yet, and a key for it if it has none that is not revoked: the
+ * way back in for whoever owns the machine. The key's text is written to the root key
  * file before the transaction commits: a key that nobody has seen must not exist. Answers whether it made one.
  */
 export async function bootstrapRootKey(platform: Platform, runtime: Runtime, config: Config): Promise<boolean> {
   const { directory, capabilities } = platform
   const capability = capabilities['platform-principals']
-  const found = await directory.read(capability, (scope) => platformServiceAccountRows(scope).find({ slug: rootSlug }))
-  if (found !== undefined) return false
+  const root = await directory.read(capability, async (scope) => {
+    const account = await platformServiceAccountRows(scope).find({ slug: rootSlug })
+    if (account === undefined) return undefined
+    const keys = await platformApiKeyRows(scope).count({ ownerId: account.serviceAccountId, state: 'ACTIVE' })
+    return { account, keys }
+  })
+  if (root !== undefined && root.keys > 0) return false
   const actor = {
     principal: 'serviceAccounts/root',
     credential: 'bootstrap',
@@ -37,19 +43,21 @@ export async function bootstrapRootKey(platform: Platform, runtime: Runtime, con
     validateOnly: false,
   }
   await directory.write(capability, actor, mutation, async (unit) => {
-    const serviceAccountId = runtime.ids.next()
+    const serviceAccountId = root?.account.serviceAccountId ?? runtime.ids.next()
     const apiKeyId = runtime.ids.next()
     const secret = Buffer.alloc(32)
     runtime.random(secret)
     const common = { version: 1, createTime: unit.now, updateTime: unit.now }
-    await platformServiceAccountRows(unit).insert({
-      ...common,
-      serviceAccountId,
-      slug: rootSlug,
-      displayName: 'Root',
-      state: 'ACTIVE',
-      roles: [platformAdminTemplate],
-    })
+    if (root === undefined) {
+      await platformServiceAccountRows(unit).insert({
+        ...common,
+        serviceAccountId,
+        slug: rootSlug,
+        displayName: 'Root',
+        state: 'ACTIVE',
+        roles: [platformAdminTemplate],
+      })
+    }
     await platformApiKeyRows(unit).insert({
       ...common,
       apiKeyId,
@@ -70,7 +78,7 @@ export async function bootstrapRootKey(platform: Platform, runtime: Runtime, con
 function writeRootKey(file: string, key: string): void {
   if (existsSync(file)) {
     throw new StartError(
-      `${file} exists already, but the database has no root key. Move it away: it belongs to another database.`,
+      `${file} exists already, but the database has no root key that is live. Move the file away: its key is revoked, or of another database.`,
     )
   }
   try {

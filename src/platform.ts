@@ -8,7 +8,7 @@ import { createFactsReader } from './access/facts-reader.ts'
 import { createFreshness } from './access/freshness.ts'
 import { type AccessGate, createGate } from './access/gate.ts'
 import { createGrants, type Grants } from './access/grants.ts'
-import { createPlatformFactsReader } from './access/platform-facts-reader.ts'
+import { createPlatformFactsReader, readPlatformSnapshot } from './access/platform-facts-reader.ts'
 import { platformTenantId, type TenantId } from './base/ids.ts'
 import type { Config } from './config/config.ts'
 import { createAuthenticator } from './credentials/authenticator.ts'
@@ -109,6 +109,8 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
   const { clock, ids, log } = runtime
   const tenants = createTenantDirectory({
     ...{ directory, capabilities, ids },
+    failed: (error) =>
+      log.error({ err: error }, 'a tenant could not be mirrored in the directory; lists show it as it was'),
     heads: () => readCell(storage.cell, capabilities['projection-repair'], allHeads),
     provision: (tenant) => provisionTenant(storage.cell, capabilities['tenant-provisioning'], ids, tenant),
   })
@@ -131,15 +133,16 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
     alarm: (alarm: object) => log.error({ ...alarm }, 'a row that grants access cannot be read; its place is closed'),
   }
   const tenantIdOf = async (slug: string) => (await tenants.findBySlug(slug))?.tenantId as TenantId | undefined
+  const platformReader = createPlatformFactsReader(directory, capabilities)
   const engines = combineEngines(
     createEngine({
       ...shared,
       reader: createFactsReader({ scopes, tenantIdOf }),
       maxTenants: config.limits.maxTenantsInMemory,
     }),
-    createEngine({ ...shared, reader: createPlatformFactsReader(directory, capabilities), maxTenants: 1 }),
+    createEngine({ ...shared, reader: platformReader, maxTenants: 1 }),
   )
-  const gate = createGate({ engines, clock })
+  const gate = createGate({ engines, clock, readPlatform: () => readPlatformSnapshot(platformReader, shared) })
   late.engines = engines
   late.gate = gate
   return {

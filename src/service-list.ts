@@ -2,6 +2,7 @@ import { createAccessService } from './access/access-service.ts'
 import { createRoleService } from './access/role-service.ts'
 import { createAuditService } from './assurance/audit-service.ts'
 import { createDiagnosticsService } from './assurance/diagnostics-service.ts'
+import { TenureError } from './base/errors.ts'
 import type { Config } from './config/config.ts'
 import { createApiKeyService } from './credentials/api-key-service.ts'
 import type { Status } from './gen/google/rpc/status_pb.ts'
@@ -32,7 +33,11 @@ export function createServices(
   return [
     createAccessService({
       ...parts,
-      statusOf: (error, call) => statusOf(failureOf(error, call.requestId)) as Status,
+      statusOf(error, call) {
+        if (!(error instanceof TenureError))
+          runtime.log.error({ err: error, requestId: call.requestId }, 'an item failed')
+        return statusOf(failureOf(error, call.requestId)) as Status
+      },
     }),
     createApiKeyService(parts),
     createAuditService({

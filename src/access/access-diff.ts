@@ -68,7 +68,9 @@ async function diffOf(
   const budget = new BindingBudget(Number.MAX_SAFE_INTEGER, () => undefined)
   const quiet = { alarm: () => undefined, directoryRevision: () => 0 }
   const after = new TenantSnapshot(facts, { catalogue, budget, ...quiet })
-  const looked = facts.principals.filter(({ principalId }) => principals?.includes(principalId) ?? true)
+  const looked = facts.principals.filter(
+    ({ principalId, active }) => active && (principals?.includes(principalId) ?? true),
+  )
   const comparison = new Comparison(before, after, catalogue, clock.nowMs())
   for (const principal of looked) comparison.look(principal)
   return create(AccessDiffSchema, {

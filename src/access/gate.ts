@@ -22,7 +22,14 @@ interface Admission {
   readonly demand: Demand
 }
 
-export function createGate({ engines, clock }: { readonly engines: Engines; readonly clock: Clock }): AccessGate {
+export interface GateParts {
+  readonly engines: Engines
+  readonly clock: Clock
+  /** The platform's principals as they are committed at this moment, compiled for one decision. */
+  readonly readPlatform: () => Promise<TenantSnapshot>
+}
+
+export function createGate({ engines, clock, readPlatform }: GateParts): AccessGate {
   /** Only of writes: what a unit of work may have to ask again. */
   const admissions = new WeakMap<TenantContext, Admission>()
   const remember = (context: TenantContext, admission: Admission): TenantContext => {
@@ -44,6 +51,12 @@ export function createGate({ engines, clock }: { readonly engines: Engines; read
     const question = questionOf(caller, '', permission)
     if (!decide(engines.platformSnapshot(), question, clock.nowMs()).allow) throw permissionMissing(permission)
   }
+  // Read anew rather than waited for: the writer before this one may have committed and not told the engine yet.
+  const readmitPlatform = async (caller: Caller, permission: string): Promise<void> => {
+    if (caller.tenantId !== platformTenantId) throw permissionMissing(permission)
+    const { allow } = decide(await readPlatform(), questionOf(caller, '', permission), clock.nowMs())
+    if (!allow) throw permissionMissing(permission)
+  }
   const admitAt = (caller: Caller, place: Place, demand: Demand, actor: Actor) => {
     const platform = caller.tenantId === platformTenantId
     if (platform) admitPlatform(caller, demand.permission)
@@ -56,13 +69,17 @@ export function createGate({ engines, clock }: { readonly engines: Engines; read
   }
   return {
     admitPlatform,
+    readmitPlatform,
     admit: admitAt,
     async readmit(context, revision) {
       const admission = admissions.get(context)
       if (admission === undefined)
         throw new Error('a unit of work was begun with a context that was not admitted to write')
+      const { caller, place, demand } = admission
+      if (caller.tenantId === platformTenantId) await readmitPlatform(caller, demand.permission)
+      if (revision === context.revision) return
       await engines.tenants.atLeast(context.tenantId, revision)
-      await admitAt(admission.caller, admission.place, admission.demand, context.actor)
+      await admitAt(caller, place, demand, context.actor)
     },
   }
 }

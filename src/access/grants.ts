@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
-import { platformTenantId } from '../base/ids.ts'
+import { platformTenantId, tenantLevel } from '../base/ids.ts'
 import { type Call, callerOf } from '../rpc/call.ts'
 import type { ReadScope } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
@@ -24,8 +24,6 @@ export interface GrantedRole {
 export interface Grants {
   /** The roles behind the names, of this tenant or templates. Unknown and foreign ones are NOT_FOUND alike. */
   rolesNamed(scope: ReadScope, names: readonly string[], level: RoleLevel): Promise<GrantedRole[]>
-  /** The roles behind stored references; one that is gone grants nothing. */
-  rolesStored(scope: ReadScope, references: readonly string[]): Promise<GrantedRole[]>
   /**
    * Throws GRANT_EXCEEDS_CALLER unless the caller holds each of them at the context's place now, with the power of the
    * credential it came with. `everyWorkspace`: holds them in every workspace, those to come included.
@@ -36,6 +34,11 @@ export interface Grants {
     permissions: Iterable<string>,
     options?: { readonly everyWorkspace?: boolean },
   ): Promise<void>
+  /**
+   * Throws GRANT_EXCEEDS_CALLER unless the caller holds what each of these memberships gives, at the place each lies in:
+   * who holds less may neither take them away nor touch the principal that has them.
+   */
+  assertMayTouch(call: Call, scope: ReadScope, memberships: readonly HeldMembership[]): Promise<void>
   /**
    * Throws GRANT_EXCEEDS_CALLER unless the caller holds, at every place where a key made at the context's place would
    * act, what its owner holds there now (narrowed to `narrowing` unless that is empty).
@@ -52,6 +55,15 @@ export interface Grants {
   assertCatalogued(permissions: readonly string[]): void
 }
 
+/** A membership as far as its power goes. */
+export interface HeldMembership {
+  /** The nil UUID for one of the tenant. */
+  readonly workspaceId: string
+  /** Stored references. */
+  readonly roles: readonly string[]
+  readonly reachAll: boolean
+}
+
 export interface GrantsParts {
   readonly engines: Engines
   readonly catalogue: PermissionCatalogue
@@ -65,17 +77,7 @@ export function createGrants(parts: GrantsParts): Grants {
       for (const name of names) roles.push(await roleNamed(parts, scope, name, level))
       return roles
     },
-    async rolesStored(scope, references) {
-      const roles: GrantedRole[] = []
-      for (const reference of references) {
-        const row = isTemplate(reference) ? undefined : await roleRows(scope).find({ roleId: reference })
-        const permissions = isTemplate(reference)
-          ? templatePermissions(parts.catalogue, reference)
-          : (row?.permissions ?? [])
-        roles.push({ reference, permissions })
-      }
-      return roles
-    },
+    assertMayTouch: (call, scope, memberships) => assertMayTouch(parts, call, scope, memberships),
     assertHolds: (call, context, permissions, options) =>
       assertHolds(parts, call, context, permissions, options?.everyWorkspace ?? false),
     assertMayActFor: (call, context, owner, narrowing) => assertMayActFor(parts, call, context, owner, narrowing),
@@ -116,6 +118,31 @@ async function roleNamed(parts: GrantsParts, scope: ReadScope, name: string, lev
     )
   }
   return { reference: row.roleId, permissions: row.permissions }
+}
+
+async function assertMayTouch(
+  { engines, clock, catalogue }: GrantsParts,
+  call: Call,
+  scope: ReadScope,
+  memberships: readonly HeldMembership[],
+): Promise<void> {
+  const caller = callerOf(call)
+  const platform = caller.tenantId === platformTenantId
+  const callers = await engines.of(caller.tenantId)
+  const snapshot = await engines.of(scope.context.tenantId)
+  if (callers === undefined || snapshot === undefined) throw notFound()
+  const nowMs = clock.nowMs()
+  for (const { workspaceId, roles, reachAll } of memberships) {
+    const workspace = workspaceId === tenantLevel ? undefined : snapshot.workspaceById(workspaceId)
+    let held = powerOfCaller(callers, caller, platform ? undefined : workspace, nowMs)
+    if (reachAll && !platform) held = held.intersect(powerOfCaller(callers, caller, everyWorkspace, nowMs))
+    for (const reference of roles) {
+      const permissions = isTemplate(reference)
+        ? templatePermissions(catalogue, reference)
+        : ((await roleRows(scope).find({ roleId: reference }))?.permissions ?? [])
+      assertContains(catalogue, held, catalogue.bitsOf(permissions))
+    }
+  }
 }
 
 async function assertHolds(

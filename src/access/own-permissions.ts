@@ -47,3 +47,20 @@ export const ownPermissions: readonly OwnPermission[] = [
   own('audit.verify', 'READ', 'verify audit chains'),
   platform('diagnostics.get', 'READ', 'ask what is running'),
 ]
+
+/** Collections of Tenure's API, those to come included: a product's permission of that noun would stand in a later version's way. */
+const nounsToCome = [
+  ...['groups', 'invitations', 'tokens', 'signingKeys', 'identityProviders', 'secrets', 'providers', 'encryption'],
+  ...['policy', 'settings', 'fields', 'manifest', 'plans', 'limits', 'usage', 'placement', 'lifecycle', 'privacy'],
+  ...['operations', 'legalHolds', 'cells', 'meters'],
+]
+
+const ownNouns: ReadonlySet<string> = new Set([
+  ...ownPermissions.map(({ name }) => name.slice(0, name.indexOf('.'))),
+  ...nounsToCome,
+])
+
+/** Whether the noun of this permission is one of Tenure's own. */
+export function isOwnNoun(permission: string): boolean {
+  return ownNouns.has(permission.slice(0, permission.indexOf('.')))
+}

@@ -14,6 +14,7 @@ import {
 import { actorOf, type Call, mutationOf, pageBindingOf, type ServiceHandlers } from '../rpc/call.ts'
 import { type ListSpec, listPage } from '../tenancy/listing.ts'
 import { assertNeverUsedOnPlatform, retirePlatformName } from '../tenancy/retired-names.ts'
+import { isOwnNoun } from './own-permissions.ts'
 import { ownService, type PermissionRow } from './permission.ts'
 import { permissionRows } from './permission-store.ts'
 import type { RoleServiceParts } from './role-service.ts'
@@ -105,10 +106,10 @@ async function createPermission(parts: RoleServiceParts, request: CreatePermissi
         `There is a permission ${JSON.stringify(id)} already. Choose another name.`,
       )
     }
-    if (service === ownService) {
+    if (service === ownService || isOwnNoun(id)) {
       throw new TenureError(
         'SYSTEM_RESOURCE',
-        "The service tenure is Tenure's own. Name the service that owns the permission.",
+        "The service tenure and the nouns of Tenure's own API are taken. Name the noun and the service of your product.",
       )
     }
     const row: PermissionRow = {

@@ -5,7 +5,9 @@ import { platformServiceAccountRows } from '../people/service-account-store.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import { outsidePlaces } from '../tenancy/place-check.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
+import { BindingBudget } from './engine/binding-cache.ts'
 import type { ChangedRow, FactsReader, MembershipFact, TenantFact, TenantFacts } from './engine/facts.ts'
+import { type SnapshotOptions, TenantSnapshot } from './engine/tenant-snapshot.ts'
 import { accountFact, apiKeyFact } from './facts-reader.ts'
 
 const everyRow = 10_000_000
@@ -37,12 +39,24 @@ export function createPlatformFactsReader(directory: Directory, capabilities: Pl
   }
 }
 
+/** The platform as it is committed at this moment, compiled by itself: it takes no share of what the engine may keep. */
+export async function readPlatformSnapshot(
+  reader: FactsReader,
+  options: Omit<SnapshotOptions, 'budget'>,
+): Promise<TenantSnapshot> {
+  const facts = await reader.readTenantById(platformTenantId)
+  if (facts === undefined) throw new Error('the platform has no facts')
+  return new TenantSnapshot(facts, { ...options, budget: new BindingBudget(Number.MAX_SAFE_INTEGER, () => undefined) })
+}
+
 function readPlatform(directory: Directory, capabilities: PlatformCapabilities): Promise<TenantFacts> {
+  // Before the rows: a commit in between is then told of again, and never claimed without its rows.
+  const tenant = platformFact(directory)
   return directory.read(capabilities['platform-principals'], async (scope) => {
     const accounts = await platformServiceAccountRows(scope).list({}, everyRow)
     const keys = await platformApiKeyRows(scope).list({}, everyRow)
     return {
-      tenant: platformFact(directory),
+      tenant,
       workspaces: [],
       principals: accounts.map(accountFact),
       roles: [],

@@ -9,14 +9,16 @@ export const everyWorkspace = 'every workspace'
 
 export type PowerPlace = WorkspaceFact | undefined | typeof everyWorkspace
 
-/** What a principal holds at a place, whatever state the place is in. Empty where it has no binding. */
+/**
+ * What a principal holds at a place, whatever state the place or the principal is in: one that is disabled now may be
+ * enabled later, and a key made for it meanwhile would wake with it. Empty where it has no binding.
+ */
 export function powerOfPrincipal(
   snapshot: TenantSnapshot,
   principal: PrincipalFact,
   place: PowerPlace,
   nowMs: number,
 ): Bitset {
-  if (!principal.active) return Bitset.empty
   if (place !== everyWorkspace) return snapshot.binding(principal, place, nowMs)?.bits ?? Bitset.empty
   // No workspace has an empty id, so nothing but tenant memberships that reach everywhere contribute.
   const anyWorkspace: WorkspaceFact = { workspaceId: '' as WorkspaceFact['workspaceId'], slug: '', state: 'ACTIVE' }
@@ -27,7 +29,7 @@ export function powerOfPrincipal(
 export function powerOfCaller(snapshot: TenantSnapshot, caller: Caller, place: PowerPlace, nowMs: number): Bitset {
   const principal = snapshot.principalById(caller.principalId)
   const key = snapshot.apiKeyById(caller.credentialId)
-  if (principal === undefined || key === undefined) return Bitset.empty
+  if (principal?.active !== true || key === undefined) return Bitset.empty
   const power = powerOfPrincipal(snapshot, principal, place, nowMs)
   const narrowing = snapshot.narrowingOf(key)
   return narrowing === undefined ? power : power.intersect(narrowing)

@@ -4,7 +4,7 @@ import { type Place, parseName, placeName } from '../base/resource-name.ts'
 import { type ParsedApiKey, parseApiKey } from '../credentials/api-key.ts'
 import type { AuthorizeRequest, Principal } from '../gen/tenure/v1/access_service_pb.ts'
 import { actorOf, type Call, callerOf } from '../rpc/call.ts'
-import type { Demand, Freshness, Gate } from '../rpc/ports.ts'
+import type { AccessRecorder, Demand, Freshness, Gate } from '../rpc/ports.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import { type Decision, noAccess, type Question, type Subject } from './engine/decision.ts'
 import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
@@ -15,6 +15,7 @@ export interface SubjectParts {
   readonly engines: Engines
   readonly gate: Gate
   readonly freshness: Freshness
+  readonly recorder: AccessRecorder
   readonly environment: string
 }
 
@@ -51,9 +52,24 @@ export function askAtPlace(
 export async function askAnywhere(parts: SubjectParts, request: AuthorizeRequest, call: Call): Promise<Asked> {
   const place = request.parent === '' ? await placeOfKey(parts, request) : parseName(request.parent)
   if (place === undefined) return badCredential
-  const context = await parts.gate.admit(callerOf(call), place, demand, actorOf(call))
+  const context = await admitted(parts, place, call)
   if (request.atLeastRevision !== '') await parts.freshness.atLeast(request.atLeastRevision, context)
   return askAtPlace(parts, { ...request, parent: placeName(place) }, context)
+}
+
+/** The pipeline keeps the refusals of whole calls; what an item of a batch is refused must be kept here, or a batch is a thousand probes unseen. */
+async function admitted(parts: SubjectParts, place: Place, call: Call): Promise<TenantContext | undefined> {
+  try {
+    return await parts.gate.admit(callerOf(call), place, demand, actorOf(call))
+  } catch (error) {
+    if (error instanceof TenureError && (error.reason === 'NOT_FOUND' || error.reason === 'PERMISSION_MISSING')) {
+      parts.recorder.record({
+        ...{ context: undefined, caller: callerOf(call), actor: actorOf(call), event: demand.permission },
+        ...{ target: placeName(place), denied: true, reason: error.reason },
+      })
+    }
+    throw error
+  }
 }
 
 async function placeOfKey(parts: SubjectParts, { credential }: AuthorizeRequest): Promise<Place | undefined> {

@@ -18,7 +18,15 @@ import {
   UpdateRoleResponseSchema,
 } from '../gen/tenure/v1/role_service_pb.ts'
 import { membershipsWithRole, takeRoleFrom } from '../people/membership-store.ts'
-import { type Call, contextOf, implement, mutationOf, pageBindingOf, type ServiceImplementation } from '../rpc/call.ts'
+import {
+  type Call,
+  callerOf,
+  contextOf,
+  implement,
+  mutationOf,
+  pageBindingOf,
+  type ServiceImplementation,
+} from '../rpc/call.ts'
 import type { Demands } from '../rpc/ports.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
@@ -74,7 +82,7 @@ export function createRoleService(parts: RoleServiceParts): ServiceImplementatio
     },
     async getRole(request, call) {
       if (call.context === undefined)
-        return create(GetRoleResponseSchema, { role: templateRole(parts.catalogue, request.name) })
+        return create(GetRoleResponseSchema, { role: templateRole(parts.catalogue, request.name, callerOf(call)) })
       const role = await parts.scopes.read(call.context, async (scope) => {
         const row = await roleRows(scope).find({ slug: lastSegment(request.name) })
         if (row === undefined) throw notFound()
@@ -83,7 +91,8 @@ export function createRoleService(parts: RoleServiceParts): ServiceImplementatio
       return create(GetRoleResponseSchema, { role })
     },
     async listRoles(request, call) {
-      if (call.context === undefined) return create(ListRolesResponseSchema, { roles: templateRoles(parts.catalogue) })
+      if (call.context === undefined)
+        return create(ListRolesResponseSchema, { roles: templateRoles(parts.catalogue, callerOf(call)) })
       const binding = pageBindingOf(call, [request.parent, request.filter, request.orderBy])
       return parts.scopes.read(call.context, async (scope) => {
         const page = await listPage(roleRows(scope), listSpec, request, binding, parts.tokens)
@@ -137,7 +146,6 @@ async function updateRole(parts: RoleServiceParts, request: UpdateRoleRequest, c
     permissions: role.permissions.length > 0,
     assignable_at: role.assignableAt.length > 0,
   })
-  if (request.allowMissing) await parts.demands.demand(call, call.context, 'roles.create')
   const { validateOnly } = request
   const mutation = {
     ...mutationOf(call, UpdateRoleResponseSchema, { target: role.name, validateOnly }),
@@ -146,6 +154,7 @@ async function updateRole(parts: RoleServiceParts, request: UpdateRoleRequest, c
   return parts.scopes.write(call.context, mutation, async (unit) => {
     const found = await roleRows(unit).find({ slug: lastSegment(role.name) })
     if (found === undefined && !request.allowMissing) throw notFound()
+    if (found === undefined) await parts.demands.demand(call, call.context, 'roles.create')
     const row =
       found === undefined
         ? await insertRole(parts, unit, call, role, lastSegment(role.name))

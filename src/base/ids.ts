@@ -29,18 +29,35 @@ export function createIds(clock: Clock, random: RandomFill): Ids {
   }
 }
 
+// One of each for all identifiers: a small array whose memory is looked at from outside costs the collector dearly.
+const scratch = Buffer.alloc(16)
+const text = Buffer.alloc(36, '-')
+
 function uuidV7(nowMs: number, random: RandomFill): string {
-  const bytes = Buffer.alloc(16)
-  random(bytes)
-  bytes.writeUIntBE(nowMs, 0, 6)
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x70, 6)
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8)
-  return uuidFromBytes(bytes)
+  random(scratch)
+  scratch.writeUIntBE(nowMs, 0, 6)
+  scratch[6] = ((scratch[6] ?? 0) & 0x0f) | 0x70
+  scratch[8] = ((scratch[8] ?? 0) & 0x3f) | 0x80
+  return uuidFromBytes(scratch)
 }
 
+const hexDigits = Buffer.from('0123456789abcdef', 'latin1')
+const dashes: ReadonlySet<number> = new Set([8, 13, 18, 23])
+/** Where the two digits of each byte stand. */
+const digitAt = Uint8Array.from(
+  Array.from({ length: 36 }, (_, at) => at)
+    .filter((at) => !dashes.has(at))
+    .filter((_, index) => index % 2 === 0),
+)
+
 export function uuidFromBytes(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  for (let index = 0; index < 16; index += 1) {
+    const byte = bytes[index] ?? 0
+    const at = digitAt[index] ?? 0
+    text[at] = hexDigits[byte >> 4] ?? 0
+    text[at + 1] = hexDigits[byte & 0x0f] ?? 0
+  }
+  return text.toString('latin1')
 }
 
 export function uuidToBytes(uuid: string): Buffer {

@@ -50,8 +50,6 @@ export async function insertMembership(
     updateTime: unit.now,
   }
   await rows.insert(row)
-  unit.note('roles', membership.roles)
-  unit.note('member', membership.member.value)
   return row
 }
 

@@ -21,11 +21,11 @@ import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
 import { retireName } from '../tenancy/retired-names.ts'
 import type { ReadScope, Scopes } from '../tenancy/scope.ts'
 import { insertMembership } from './insert-membership.ts'
-import { isStandingOwner } from './membership.ts'
+import { isStandingOwner, type MembershipRow } from './membership.ts'
 import { createNameLookup, membershipName, membershipToProto } from './membership-proto.ts'
 import { assertOwnerRemains, membershipRows } from './membership-store.ts'
 import { principalNamed } from './principal-named.ts'
-import { assertMayChange, updateMembership } from './update-membership.ts'
+import { updateMembership } from './update-membership.ts'
 
 export interface MembershipServiceParts {
   readonly scopes: Scopes
@@ -69,6 +69,7 @@ export function createMembershipService(parts: MembershipServiceParts): ServiceI
       return parts.scopes.write(contextOf(call), mutation, async (unit) => {
         const row = await insertMembership(parts, unit, call, required(request.membership), request.membershipId)
         unit.target(membershipName(unit.context, row.slug))
+        unit.note('granted', [grantText(required(request.membership), row)])
         const membership = await membershipToProto(row, unit, createNameLookup(unit), unit.now.getTime())
         const diff = await parts.diffs.field(unit, request.validateOnly, [row.principalId])
         return create(CreateMembershipResponseSchema, { membership, revision: unit.revision, ...diff })
@@ -85,12 +86,14 @@ export function createMembershipService(parts: MembershipServiceParts): ServiceI
         const names = createNameLookup(unit)
         const memberships: Membership[] = []
         const principals: string[] = []
+        const granted: string[] = []
         for (const each of request.requests) {
           const row = await insertMembership(parts, unit, call, required(each.membership), each.membershipId)
           principals.push(row.principalId)
+          granted.push(grantText(required(each.membership), row))
           memberships.push(await membershipToProto(row, unit, names, unit.now.getTime()))
         }
-        unit.note('count', memberships.length)
+        unit.note('granted', granted)
         const diff = await parts.diffs.field(unit, request.validateOnly, principals)
         return create(BatchCreateMembershipsResponseSchema, { memberships, revision: unit.revision, ...diff })
       })
@@ -131,13 +134,18 @@ function deleteMembership(
     const row = await membershipRows(unit).find({ slug: lastSegment(request.name) })
     if (row === undefined) throw notFound()
     checkEtag(request.etag, row.membershipId, row.version)
-    await assertMayChange(parts, unit, call, row)
+    await parts.grants.assertMayTouch(call, unit, [row])
     const membership = await membershipToProto(row, unit, createNameLookup(unit), unit.now.getTime())
     await membershipRows(unit).delete(row.membershipId)
     await retireName(unit, 'memberships', row.slug)
     if (isStandingOwner(row)) await assertOwnerRemains(unit)
     return create(DeleteMembershipResponseSchema, { membership, revision: unit.revision })
   })
+}
+
+/** What the audit event of a creation keeps: who got which roles, and how far they reach. */
+function grantText({ member, roles }: Membership, { reachAll }: MembershipRow): string {
+  return `${member.value ?? ''}: ${roles.join(', ')}${reachAll ? ' in every workspace' : ''}`
 }
 
 function required(membership: Membership | undefined): Membership {

@@ -1,3 +1,5 @@
+import { tenantLevel } from '../base/ids.ts'
+
 export type PrincipalKind = 'user' | 'service_account'
 
 export interface MembershipRow {
@@ -21,6 +23,6 @@ export interface MembershipRow {
 export const ownerRole = 'roles/owner'
 
 /** Whether this membership makes its principal an owner for good: one that ends by itself would leave a tenant without any. */
-export function isStandingOwner(row: Pick<MembershipRow, 'roles' | 'expireTime'>): boolean {
-  return row.expireTime === null && row.roles.includes(ownerRole)
+export function isStandingOwner(row: Pick<MembershipRow, 'roles' | 'expireTime' | 'workspaceId'>): boolean {
+  return row.workspaceId === tenantLevel && row.expireTime === null && row.roles.includes(ownerRole)
 }

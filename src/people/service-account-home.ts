@@ -1,4 +1,5 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import type { Grants } from '../access/grants.ts'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { hasPlatformKeys, revokePlatformKeysOf } from '../credentials/platform-api-key-store.ts'
 import { actorOf, type Call, mutationOf } from '../rpc/call.ts'
@@ -7,7 +8,7 @@ import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
 import { assertNeverUsed, assertNeverUsedOnPlatform, retireName, retirePlatformName } from '../tenancy/retired-names.ts'
 import type { Rows } from '../tenancy/rows.ts'
 import type { Scopes, Unit } from '../tenancy/scope.ts'
-import { assertOwnerRemainsWithout, removeWhatItHas } from './principal-removal.ts'
+import { assertMaySwitch, removeWhatItHas } from './principal-removal.ts'
 import type { PlatformServiceAccountRow } from './service-account.ts'
 import { platformServiceAccountRows, serviceAccountRows } from './service-account-store.ts'
 
@@ -25,8 +26,8 @@ export interface AccountUnit {
   update(id: string, changes: Partial<AccountRow>): Promise<void>
   /** Takes its memberships and keys along; without `force` it is refused while it has any. */
   remove(row: AccountRow, force: boolean): Promise<void>
-  /** Called after one was disabled. */
-  assertStillOwned(row: AccountRow): Promise<void>
+  /** Called where one is disabled or enabled: only by a caller who holds as much as it does, and never the last owner. */
+  assertMaySwitch(row: AccountRow): Promise<void>
   assertNeverUsed(slug: string): Promise<void>
 }
 
@@ -34,6 +35,7 @@ export interface AccountHomes {
   readonly scopes: Scopes
   readonly directory: Directory
   readonly capabilities: PlatformCapabilities
+  readonly grants: Grants
 }
 
 const collection = 'serviceAccounts'
@@ -49,10 +51,12 @@ export function writeAccount<O extends DescMessage>(
   const mutation = mutationOf(call, response, options)
   if (call.context === undefined) {
     const capability = homes.capabilities['platform-principals']
-    return homes.directory.write(capability, actorOf(call), mutation, (unit) => closure(platformAccounts(unit)))
+    return homes.directory.write(capability, actorOf(call), mutation, (unit) =>
+      closure(platformAccounts(homes, call, unit)),
+    )
   }
   return homes.scopes.write(call.context, { ...mutation, allWorkspaces: 'principal-removal' }, (unit) =>
-    closure(tenantAccounts(unit)),
+    closure(tenantAccounts(homes, call, unit)),
   )
 }
 
@@ -69,7 +73,7 @@ export function readAccounts<T>(
   return homes.scopes.read(call.context, (scope) => work(serviceAccountRows(scope) as unknown as Rows<AccountRow>))
 }
 
-function tenantAccounts(unit: Unit): AccountUnit {
+function tenantAccounts({ grants }: AccountHomes, call: Call, unit: Unit): AccountUnit {
   const rows = serviceAccountRows(unit)
   return {
     ...unit,
@@ -90,11 +94,11 @@ function tenantAccounts(unit: Unit): AccountUnit {
       await rows.update(id, changes)
     },
     async remove(row, force) {
-      await removeWhatItHas(unit, row.serviceAccountId, force)
+      await removeWhatItHas({ grants, call }, unit, row.serviceAccountId, force)
       await rows.delete(row.serviceAccountId)
       await retireName(unit, collection, row.slug)
     },
-    assertStillOwned: (row) => assertOwnerRemainsWithout(unit, row.serviceAccountId),
+    assertMaySwitch: (row) => assertMaySwitch({ grants, call }, unit, row.serviceAccountId),
     assertNeverUsed: (slug) => assertNeverUsed(unit, collection, slug),
   }
 }
@@ -102,24 +106,37 @@ function tenantAccounts(unit: Unit): AccountUnit {
 /** The account of the root key: without it nobody could mend anything. */
 const rootSlug = 'root'
 
-function platformAccounts(unit: PlatformUnit): AccountUnit {
+function platformAccounts({ grants }: AccountHomes, call: Call, unit: PlatformUnit): AccountUnit {
   const rows = platformServiceAccountRows(unit)
   const refuseRoot = (row: AccountRow) => {
     if (row.slug !== rootSlug) return
     throw new TenureError('SYSTEM_RESOURCE', 'The root service account is built in. Revoke its keys instead.')
   }
+  /** Who holds less than these templates grant may neither give them nor touch the account that has them. */
+  const assertHolds = async (roles: readonly string[]) => {
+    for (const role of roles) await grants.assertHolds(call, undefined, grants.templatePermissionsOf(role))
+  }
   return {
     ...unit,
     find: (slug) => rows.find({ slug }),
-    insert: (row) => rows.insert(row),
+    async insert(row) {
+      await assertHolds(row.roles)
+      unit.note('roles', row.roles)
+      await rows.insert(row)
+    },
     async update(id, changes) {
       const row = await rows.find({ serviceAccountId: id })
       if (row === undefined) throw notFound()
-      if (changes.roles !== undefined || changes.state !== undefined) refuseRoot(row)
+      if (changes.roles !== undefined || changes.state !== undefined) {
+        refuseRoot(row)
+        await assertHolds([...row.roles, ...(changes.roles ?? [])])
+      }
+      if (changes.roles !== undefined) unit.note('roles', changes.roles)
       await rows.update(id, changes)
     },
     async remove(row, force) {
       refuseRoot(row)
+      await assertHolds(row.roles)
       if (!force && (await hasPlatformKeys(unit, row.serviceAccountId))) {
         throw new TenureError('RESOURCE_IN_USE', 'It has keys. Revoke them first, or set force to revoke them with it.')
       }
@@ -127,7 +144,8 @@ function platformAccounts(unit: PlatformUnit): AccountUnit {
       await rows.delete(row.serviceAccountId)
       await retirePlatformName(unit, collection, row.slug)
     },
-    assertStillOwned: async () => undefined,
+    // Its update has asked already, and the platform has no last owner: the root account cannot be switched off.
+    assertMaySwitch: async () => undefined,
     assertNeverUsed: (slug) => assertNeverUsedOnPlatform(unit, collection, slug),
   }
 }

@@ -1,5 +1,4 @@
 import { create, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf'
-import type { Grants } from '../access/grants.ts'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { checkEtag } from '../base/etag.ts'
 import type { Ids } from '../base/ids.ts'
@@ -34,7 +33,6 @@ export interface ServiceAccountServiceParts extends AccountHomes {
   readonly tokens: PageTokens
   readonly ids: Ids
   readonly demands: Demands
-  readonly grants: Grants
 }
 
 const listSpec: ListSpec = {
@@ -49,9 +47,8 @@ const listSpec: ListSpec = {
 
 export function createServiceAccountService(parts: ServiceAccountServiceParts): ServiceImplementation {
   return implement(ServiceAccountService, {
-    async createServiceAccount(request, call) {
+    createServiceAccount(request, call) {
       const id = request.serviceAccountId
-      await assertMayGive(parts, call, request.serviceAccount)
       const target = serviceAccountName(tenantOf(call), id)
       const options = { target, validateOnly: request.validateOnly }
       return writeAccount(parts, call, CreateServiceAccountResponseSchema, options, async (unit) => {
@@ -86,17 +83,6 @@ export function createServiceAccountService(parts: ServiceAccountServiceParts): 
         return create(DeleteServiceAccountResponseSchema, answer(call, unit, row))
       }),
   })
-}
-
-/** Templates that a platform account is to hold: the caller must hold what they grant. */
-async function assertMayGive(
-  parts: ServiceAccountServiceParts,
-  call: Call,
-  account: ServiceAccount | undefined,
-): Promise<void> {
-  if (call.context !== undefined) return
-  const { templatePermissionsOf } = parts.grants
-  for (const role of account?.roles ?? []) await parts.grants.assertHolds(call, undefined, templatePermissionsOf(role))
 }
 
 async function insertAccount(
@@ -137,12 +123,11 @@ async function updateAccount(parts: ServiceAccountServiceParts, request: UpdateS
     display_name: account.displayName !== '',
     roles: account.roles.length > 0,
   })
-  if (fields.has('roles')) await assertMayGive(parts, call, account)
-  if (request.allowMissing) await parts.demands.demand(call, call.context, 'serviceAccounts.create')
   const options = { target: account.name, validateOnly: request.validateOnly }
   return writeAccount(parts, call, UpdateServiceAccountResponseSchema, options, async (unit) => {
     const found = await unit.find(lastSegment(account.name))
     if (found === undefined && request.allowMissing) {
+      await parts.demands.demand(call, call.context, 'serviceAccounts.create')
       const row = await insertAccount(parts, unit, call, account, lastSegment(account.name))
       return create(UpdateServiceAccountResponseSchema, answer(call, unit, row))
     }
@@ -170,7 +155,7 @@ function changeState<O extends DescMessage>(
       throw new TenureError('INVALID_STATE', `The service account is ${state} already.`, { metadata: { state } })
     }
     const row = await writeRow(unit, found, { state })
-    if (state === 'DISABLED') await unit.assertStillOwned(row)
+    await unit.assertMaySwitch(row)
     return create(response, answer(call, unit, row) as unknown as MessageInitShape<O>)
   })
 }

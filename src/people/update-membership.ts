@@ -26,7 +26,6 @@ export async function updateMembership(parts: MembershipServiceParts, request: U
   })
   const slug = lastSegment(membership.name)
   const context = contextOf(call)
-  if (request.allowMissing) await parts.demands.demand(call, context, 'memberships.create')
   const mutation = {
     ...mutationOf(call, UpdateMembershipResponseSchema, {
       target: membership.name,
@@ -37,6 +36,7 @@ export async function updateMembership(parts: MembershipServiceParts, request: U
   return parts.scopes.write(context, mutation, async (unit) => {
     const found = await membershipRows(unit).find({ slug })
     if (found === undefined && !request.allowMissing) throw notFound()
+    if (found === undefined) await parts.demands.demand(call, context, 'memberships.create')
     const row =
       found === undefined
         ? await insertMembership(parts, unit, call, membership, slug)
@@ -57,13 +57,13 @@ async function change(
 ): Promise<MembershipRow> {
   if (membership === undefined) throw notFound()
   checkEtag(membership.etag, found.membershipId, found.version)
-  await assertMayChange(parts, unit, call, found)
+  await parts.grants.assertMayTouch(call, unit, [found])
   const reachAll = fields.has('workspace_reach') ? reachFrom(membership, unit) : found.reachAll
   if (fields.has('roles') && membership.roles.length === 0) {
     throw invalidField('membership.roles', 'must have at least one role; delete the membership to take all away')
   }
   // A wider reach gives what the roles grant in every workspace, so it is checked like roles newly given.
-  if (reachAll && !found.reachAll) await assertMayChange(parts, unit, call, { ...found, reachAll })
+  if (reachAll && !found.reachAll) await parts.grants.assertMayTouch(call, unit, [{ ...found, reachAll }])
   const roles = fields.has('roles') ? await rolesToGive(parts, unit, call, membership.roles, reachAll) : found.roles
   const expireTime = fields.has('expire_time')
     ? expireTimeFrom('membership.expire_time', membership.expireTime, unit.now.getTime())
@@ -73,18 +73,7 @@ async function change(
   const row = { ...found, ...written }
   unit.note('fields', [...fields].sort())
   if (fields.has('roles')) unit.note('roles', membership.roles)
+  if (fields.has('workspace_reach')) unit.note('reach_all', reachAll)
   if (isStandingOwner(found) && !isStandingOwner(row)) await assertOwnerRemains(unit)
   return row
-}
-
-/** Who holds less than a membership gives may not touch it either: else an administrator could unseat an owner. */
-export async function assertMayChange(
-  { grants }: Pick<MembershipServiceParts, 'grants'>,
-  unit: Unit,
-  call: Call,
-  row: Pick<MembershipRow, 'roles' | 'reachAll'>,
-): Promise<void> {
-  const roles = await grants.rolesStored(unit, row.roles)
-  const given = new Set(roles.flatMap(({ permissions }) => permissions))
-  await grants.assertHolds(call, unit.context, given, { everyWorkspace: row.reachAll })
 }

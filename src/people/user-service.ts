@@ -1,5 +1,6 @@
 import { create, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf'
 import { timestampFromDate } from '@bufbuild/protobuf/wkt'
+import type { Grants } from '../access/grants.ts'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { checkEtag, etagOf } from '../base/etag.ts'
 import type { Ids } from '../base/ids.ts'
@@ -23,7 +24,7 @@ import type { Demands } from '../rpc/ports.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
 import { assertNeverUsed, retireName } from '../tenancy/retired-names.ts'
 import type { Scopes, Unit } from '../tenancy/scope.ts'
-import { assertOwnerRemainsWithout, removeWhatItHas } from './principal-removal.ts'
+import { assertMaySwitch, removeWhatItHas } from './principal-removal.ts'
 import type { UserRow } from './user.ts'
 import { userRows } from './user-store.ts'
 
@@ -32,6 +33,7 @@ export interface UserServiceParts {
   readonly tokens: PageTokens
   readonly ids: Ids
   readonly demands: Demands
+  readonly grants: Grants
 }
 
 const collection = 'users'
@@ -87,7 +89,7 @@ export function createUserService(parts: UserServiceParts): ServiceImplementatio
       }
       return parts.scopes.write(contextOf(call), mutation, async (unit) => {
         const row = await findUser(unit, request)
-        await removeWhatItHas(unit, row.userId, request.force)
+        await removeWhatItHas({ ...parts, call }, unit, row.userId, request.force)
         await userRows(unit).delete(row.userId)
         await retireName(unit, collection, row.slug)
         return create(DeleteUserResponseSchema, { user: userToProto(unit, row), revision: unit.revision })
@@ -137,11 +139,11 @@ async function updateUser(parts: UserServiceParts, request: UpdateUserRequest, c
     display_name: user.displayName !== '',
   })
   const context = contextOf(call)
-  if (request.allowMissing) await parts.demands.demand(call, context, 'users.create')
   const mutation = mutationOf(call, UpdateUserResponseSchema, { target: user.name, validateOnly: request.validateOnly })
   return parts.scopes.write(context, mutation, async (unit) => {
     const found = await userRows(unit).find({ slug: lastSegment(user.name) })
     if (found === undefined && request.allowMissing) {
+      await parts.demands.demand(call, context, 'users.create')
       const row = await insertUser(parts, unit, user, lastSegment(user.name))
       return create(UpdateUserResponseSchema, { user: userToProto(unit, row), revision: unit.revision })
     }
@@ -174,7 +176,7 @@ async function changeState<O extends DescMessage>(
       throw new TenureError('INVALID_STATE', `The user is ${state} already.`, { metadata: { state } })
     }
     const row = await writeUser(unit, found, { state })
-    if (state === 'DISABLED') await assertOwnerRemainsWithout(unit, found.userId)
+    await assertMaySwitch({ ...parts, call }, unit, found.userId)
     return create(response, {
       user: userToProto(unit, row),
       revision: unit.revision,

@@ -46,6 +46,7 @@ export class CallState implements Call {
   /** Set once the caller was let in: a NOT_FOUND after that is about a child, not a probe for a place. */
   admitted = false
   idempotency: Idempotency | undefined = undefined
+  readmit: (() => Promise<void>) | undefined = undefined
   limiter: InFlightLimiter | undefined = undefined
   answer: Message | undefined = undefined
   answerBytes: Uint8Array | undefined = undefined

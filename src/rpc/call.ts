@@ -46,6 +46,8 @@ export interface Call {
   readonly context: TenantContext | undefined
   /** Set when the request carries a non-empty `request_id`. */
   readonly idempotency: Idempotency | undefined
+  /** Set for writes on the platform as a whole: checks the admission again, for the unit of work that holds the lock. */
+  readonly readmit: (() => Promise<void>) | undefined
   readonly clientIp: string
   /** Milliseconds since the epoch; unset when the client set none and the server has no limit. */
   readonly deadlineMs: number | undefined
@@ -107,7 +109,14 @@ export function mutationOf<O extends DescMessage>(
   response: O,
   { target, validateOnly = false }: { readonly target: string; readonly validateOnly?: boolean },
 ): Mutation<O> {
-  return { event: call.auditEvent, target, idempotency: call.idempotency, response, validateOnly }
+  return {
+    event: call.auditEvent,
+    target,
+    idempotency: call.idempotency,
+    response,
+    validateOnly,
+    readmit: call.readmit,
+  }
 }
 
 /** What a page token of this call is bound to. `query` is everything of the request that decides what is listed. */

@@ -37,6 +37,8 @@ export interface Gate {
   ): TenantContext | undefined | Promise<TenantContext | undefined>
   /** For methods that act on the platform: throws PERMISSION_MISSING for every tenant credential. */
   admitPlatform(caller: Caller, permission: string): void
+  /** The same by what is committed at this moment, whatever is in memory: for the unit of work that holds the lock. */
+  readmitPlatform(caller: Caller, permission: string): Promise<void>
 }
 
 /** One thing worth keeping that is not a change: a refusal, or a platform principal's look into a tenant. */

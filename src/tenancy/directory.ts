@@ -53,6 +53,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
       assertOutsidePlaces()
       const result = await database.write(platformBindingOf(capability), async (manager) => {
         const head = await lockDirectory(manager, database)
+        await mutation.readmit?.()
         const changes: ChangeLog = []
         const unitResult = await runUnit(
           {
@@ -60,6 +61,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
             ledger: directoryLedger,
             head,
             mutation,
+            checkState: () => undefined,
             actor,
             workspaceId: nilUuid,
             now: new Date(options.clock.nowMs()),

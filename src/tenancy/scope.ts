@@ -65,7 +65,7 @@ export interface ScopesOptions {
   readonly directoryRevision: () => number
   /** Resolves when decisions of this process reflect the commit. */
   readonly committed: (commit: Committed) => Promise<void>
-  /** Checks an admission again when authority has moved on since. Throws what the admission would throw now. */
+  /** Checks an admission again, under the lock: authority may have moved on since. Throws what the admission would throw now. */
   readonly readmit: (context: TenantContext, revision: number) => Promise<void>
 }
 
@@ -114,8 +114,8 @@ async function writeUnit<O extends DescMessage>(
   const { answer, revision } = await options.cell.write(binding, async (manager) => {
     const head = await lockHead(manager, cellLedger, context.tenantId, options.cell.rowLock.forUpdate)
     if (head === undefined) throw notFound()
-    checkHead(head, context, mutation)
-    if (head.revision !== context.revision) await options.readmit(context, head.revision)
+    checkPlacement(head, context)
+    await options.readmit(context, head.revision)
     if (context.workspaceId !== tenantLevel && mutation.workspaceItself !== true) await checkWorkspace(manager, context)
     const unitResult = await runUnit(
       {
@@ -123,6 +123,7 @@ async function writeUnit<O extends DescMessage>(
         ledger: cellLedger,
         head,
         mutation,
+        checkState: () => checkState(head, mutation),
         actor: context.actor,
         workspaceId: context.workspaceId,
         now: new Date(options.clock.nowMs()),
@@ -149,17 +150,16 @@ function unitOf(core: UnitCore, manager: EntityManager, context: TenantContext, 
   }
 }
 
-function checkHead<O extends DescMessage>(head: Head, context: TenantContext, mutation: TenantMutation<O>): void {
-  if (head.placementEpoch !== context.placementEpoch) {
-    throw new TenureError('STALE', 'The tenant has moved since this call began. Repeat the call.', {
-      retryAfterMs: 100,
-    })
-  }
-  if (head.state === 'DELETED' && mutation.onDeletedTenant !== true) {
-    throw new TenureError('INVALID_STATE', 'The tenant is deleted. Undelete it first.', {
-      metadata: { state: 'DELETED' },
-    })
-  }
+function checkPlacement(head: Head, context: TenantContext): void {
+  if (head.placementEpoch === context.placementEpoch) return
+  throw new TenureError('STALE', 'The tenant has moved since this call began. Repeat the call.', { retryAfterMs: 100 })
+}
+
+function checkState<O extends DescMessage>(head: Head, mutation: TenantMutation<O>): void {
+  if (head.state !== 'DELETED' || mutation.onDeletedTenant === true) return
+  throw new TenureError('INVALID_STATE', 'The tenant is deleted. Undelete it first.', {
+    metadata: { state: 'DELETED' },
+  })
 }
 
 async function checkWorkspace(manager: EntityManager, context: TenantContext): Promise<void> {

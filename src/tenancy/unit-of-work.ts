@@ -17,6 +17,8 @@ export interface Mutation<O extends DescMessage> {
   readonly response: O
   /** Does everything, then rolls back: nothing is written, not even the audit event. */
   readonly validateOnly: boolean
+  /** Units of the directory: checks the caller's admission again, under the lock. Throws what the admission would throw now. */
+  readonly readmit?: (() => Promise<void>) | undefined
   /** What a repeated request id is answered with, where that differs: values shown once are never stored. */
   readonly replay?: (answer: MessageShape<O>) => MessageShape<O>
 }
@@ -43,6 +45,8 @@ export interface UnitRun<O extends DescMessage> {
   readonly now: Date
   readonly ids: Ids
   readonly changes: ChangeLog
+  /** Throws when what is to be changed is in no state for it. */
+  readonly checkState: () => void
   /** The directory's revision for the token; the directory's own units pass the one they make. */
   readonly directoryRevision: number
 }
@@ -66,6 +70,8 @@ export async function runUnit<O extends DescMessage>(
     const stored = await storedAnswer(manager, ledger, head.tenantId, mutation.idempotency)
     if (stored?.answer != null) return { answer: fromBinary(mutation.response, stored.answer), revision: undefined }
   }
+  // After the look for a stored answer: a repeated deletion finds its tenant deleted, by itself.
+  run.checkState()
   const revision = head.revision + 1
   const details: Record<string, string | number | boolean | readonly string[]> = {}
   let target = mutation.target

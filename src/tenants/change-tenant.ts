@@ -29,7 +29,6 @@ export async function changeTenant<O extends DescMessage>(
   response: O,
   { from, change }: TenantChange,
 ): Promise<MessageShape<O>> {
-  let changed: TenantHeadRow | undefined
   const mutation = {
     ...mutationOf(call, response, { target: request.name }),
     onDeletedTenant: from.includes('DELETED'),
@@ -47,14 +46,20 @@ export async function changeTenant<O extends DescMessage>(
         },
       )
     }
-    changed = await applyChange(unit, tenant, await change(tenant, unit.now, unit))
+    const changed = await applyChange(unit, tenant, await change(tenant, unit.now, unit))
     return create(response, {
       tenant: tenantToProto(changed),
       revision: unit.revision,
     } as unknown as MessageInitShape<O>)
   })
-  if (changed !== undefined) await parts.tenants.project(changed)
+  await projectHead(parts, call)
   return answer
+}
+
+/** After every committed change, and after a repeated request id: the first time may have failed between cell and directory. */
+export async function projectHead(parts: TenantServiceParts, call: Call): Promise<void> {
+  const head = await parts.scopes.read(contextOf(call), (scope) => scope.rows(TenantHeadTable).find({}))
+  if (head !== undefined) await parts.tenants.project(head)
 }
 
 export async function applyChange(unit: Unit, tenant: TenantHeadRow, changes: Changes): Promise<TenantHeadRow> {

@@ -13,7 +13,11 @@ export interface TenantDirectory {
   findBySlug(slug: string): Promise<TenantPlacementRow | undefined>
   /** Finishes a creation: makes the tenant in its cell, then marks it ACTIVE. Safe to run any number of times. */
   complete(tenantId: string): Promise<TenantPlacementRow>
-  /** Mirrors the head's fields after a write to it. An older head never overwrites a newer projection. */
+  /**
+   * Mirrors the head's fields after a write to it. An older head never overwrites a newer projection. The write is
+   * committed by then, so this never fails it: what could not be mirrored is told to `failed` and mended at the next write
+   * or start.
+   */
   project(head: TenantFields): Promise<void>
   /** At start: finishes every interrupted creation, and brings every projection up to its head. Answers how many it mended. */
   mendInterrupted(): Promise<number>
@@ -25,6 +29,7 @@ export interface TenantDirectoryOptions {
   readonly provision: (tenant: NewTenant) => Promise<void>
   readonly capabilities: PlatformCapabilities
   readonly ids: Ids
+  readonly failed: (error: unknown) => void
   /** Every head of the cell. */
   readonly heads: () => Promise<TenantFields[]>
 }
@@ -41,9 +46,14 @@ export function createTenantDirectory(options: TenantDirectoryOptions): TenantDi
     if (found === undefined) throw notFound()
     if (found.provisioning === null) return found
     await provision(options, found)
-    const done = { state: 'ACTIVE', provisioning: null } as const
-    await directory.writeUnlogged(capability, (scope) => scope.rows(TenantPlacementTable).update(tenantId, done))
-    return { ...found, ...done }
+    await directory.writeUnlogged(capability, async (scope) => {
+      const rows = scope.rows(TenantPlacementTable)
+      const now = await rows.find({ tenantId })
+      // A tenant that was made long ago may have been suspended since: only what is still being made becomes ACTIVE.
+      const state = now?.state === 'PROVISIONING' ? 'ACTIVE' : now?.state
+      await rows.update(tenantId, { provisioning: null, ...(state === undefined ? {} : { state }) })
+    })
+    return { ...found, provisioning: null }
   }
   const project = (head: TenantFields): Promise<void> =>
     directory.writeUnlogged(capability, async (scope) => {
@@ -54,7 +64,7 @@ export function createTenantDirectory(options: TenantDirectoryOptions): TenantDi
   return {
     findBySlug: (slug) => directory.read(capability, (scope) => scope.rows(TenantPlacementTable).find({ slug })),
     complete,
-    project,
+    project: (head) => project(head).catch(options.failed),
     async mendInterrupted() {
       const interrupted = await directory.read(capability, (scope) =>
         scope.rows(TenantPlacementTable).list({ state: 'PROVISIONING' }, interruptedBatch),

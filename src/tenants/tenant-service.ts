@@ -26,7 +26,7 @@ import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
 import type { Scopes } from '../tenancy/scope.ts'
 import { changeTenant } from './change-tenant.ts'
 import { createTenant } from './create-tenant.ts'
-import { type TenantPlacementRow, undeleteWindowMs } from './tenant.ts'
+import { assertUndeletable, type TenantPlacementRow, undeleteWindowMs } from './tenant.ts'
 import type { TenantDirectory } from './tenant-directory.ts'
 import { tenantToProto } from './tenant-proto.ts'
 import { TenantHeadTable, TenantPlacementTable } from './tenant-table.ts'
@@ -133,8 +133,9 @@ function stateHandlers(
       changeTenant(parts, request, call, DeleteTenantResponseSchema, {
         from: ['ACTIVE', 'SUSPENDED'],
         async change(_tenant, now, unit) {
-          const left = await unit.rows(WorkspaceTable).list({}, 1_000)
-          if (!request.force && left.some(({ state }) => state !== 'DELETED')) {
+          const orderBy = [{ property: 'slug', descending: false }]
+          const left = await unit.rows(WorkspaceTable).page({ conditions: [notDeleted], orderBy, limit: 1 })
+          if (!request.force && left.length > 0) {
             throw new TenureError(
               'RESOURCE_IN_USE',
               'The tenant has workspaces. Delete them first, or set force to delete it with them.',
@@ -146,11 +147,11 @@ function stateHandlers(
     undeleteTenant: (request, call) =>
       changeTenant(parts, request, call, UndeleteTenantResponseSchema, {
         from: ['DELETED'],
-        change: (tenant) => ({
-          state: tenant.suspensionMode === 'NONE' ? 'ACTIVE' : 'SUSPENDED',
-          deleteTime: null,
-          purgeTime: null,
-        }),
+        change(tenant, now) {
+          assertUndeletable(tenant.purgeTime, now)
+          const state = tenant.suspensionMode === 'NONE' ? 'ACTIVE' : 'SUSPENDED'
+          return { state, deleteTime: null, purgeTime: null }
+        },
       }),
   }
 }

@@ -1,3 +1,5 @@
+import { TenureError } from '../base/errors.ts'
+
 /** Where a tenant is in its life. */
 export type TenantState = 'PROVISIONING' | 'ACTIVE' | 'SUSPENDED' | 'DELETED'
 
@@ -58,3 +60,11 @@ export const undeleteWindowMs = 30 * 24 * 60 * 60 * 1_000
 
 export const defaultPlan = 'default'
 export const defaultTier = 'standard'
+
+/** Refuses to bring back what is past its purge time: from then on it may be gone at any moment. */
+export function assertUndeletable(purgeTime: Date | null, now: Date): void {
+  if (purgeTime === null || purgeTime.getTime() > now.getTime()) return
+  throw new TenureError('INVALID_STATE', 'Its purge time has passed; it cannot be brought back any more.', {
+    metadata: { state: 'DELETED' },
+  })
+}

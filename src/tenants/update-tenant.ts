@@ -5,8 +5,8 @@ import { platformTenantId } from '../base/ids.ts'
 import { fieldsToUpdate } from '../base/update-mask.ts'
 import { type UpdateTenantRequest, UpdateTenantResponseSchema } from '../gen/tenure/v1/tenant_service_pb.ts'
 import { type Call, callerOf, contextOf, mutationOf } from '../rpc/call.ts'
-import { applyChange } from './change-tenant.ts'
-import { defaultPlan, defaultTier, type TenantHeadRow } from './tenant.ts'
+import { applyChange, projectHead } from './change-tenant.ts'
+import { defaultPlan, defaultTier } from './tenant.ts'
 import { tenantToProto } from './tenant-proto.ts'
 import type { TenantServiceParts } from './tenant-service.ts'
 import { TenantHeadTable } from './tenant-table.ts'
@@ -28,13 +28,13 @@ export async function updateTenant(
     target: tenant.name,
     validateOnly: request.validateOnly,
   })
-  let changed: TenantHeadRow | undefined
   const answer = await parts.scopes.write(contextOf(call), mutation, async (unit) => {
     const found = await unit.rows(TenantHeadTable).find({})
     if (found === undefined) throw notFound()
     checkEtag(tenant.etag, found.tenantId, found.version)
     unit.note('fields', [...fields].sort())
-    changed = await applyChange(unit, found, {
+    for (const field of ['plan', 'tier'] as const) if (fields.has(field)) unit.note(field, tenant[field])
+    const changed = await applyChange(unit, found, {
       ...(fields.has('display_name') ? { displayName: tenant.displayName } : {}),
       ...(fields.has('labels') ? { labels: tenant.labels } : {}),
       ...(fields.has('plan') ? { plan: tenant.plan || defaultPlan } : {}),
@@ -42,7 +42,7 @@ export async function updateTenant(
     })
     return create(UpdateTenantResponseSchema, { tenant: tenantToProto(changed), revision: unit.revision })
   })
-  if (changed !== undefined && !request.validateOnly) await parts.tenants.project(changed)
+  if (!request.validateOnly) await projectHead(parts, call)
   return answer
 }
 

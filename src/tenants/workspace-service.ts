@@ -23,7 +23,7 @@ import { type Call, contextOf, implement, mutationOf, pageBindingOf, type Servic
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
 import type { Scopes, Unit } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
-import { undeleteWindowMs } from './tenant.ts'
+import { assertUndeletable, undeleteWindowMs } from './tenant.ts'
 import type { WorkspaceRow, WorkspaceState } from './workspace.ts'
 import { WorkspaceTable } from './workspace-table.ts'
 
@@ -96,7 +96,10 @@ export function createWorkspaceService(parts: WorkspaceServiceParts): ServiceImp
     undeleteWorkspace: (request, call) =>
       changeState(parts, request, call, UndeleteWorkspaceResponseSchema, {
         from: ['DELETED'],
-        change: () => ({ state: 'ACTIVE', deleteTime: null, purgeTime: null }),
+        change(now, _unit, found) {
+          assertUndeletable(found.purgeTime, now)
+          return { state: 'ACTIVE', deleteTime: null, purgeTime: null }
+        },
       }),
   })
 }
@@ -170,7 +173,7 @@ async function updateWorkspace(parts: WorkspaceServiceParts, request: UpdateWork
 interface WorkspaceChange {
   /** The states it is possible in; others are INVALID_STATE. */
   readonly from: readonly WorkspaceState[]
-  change(now: Date, unit: Unit): Partial<WorkspaceRow>
+  change(now: Date, unit: Unit, found: WorkspaceRow): Partial<WorkspaceRow>
 }
 
 async function changeState<O extends DescMessage>(
@@ -199,7 +202,7 @@ async function changeState<O extends DescMessage>(
         },
       )
     }
-    const changes = { ...change(unit.now, unit), version: found.version + 1, updateTime: unit.now }
+    const changes = { ...change(unit.now, unit, found), version: found.version + 1, updateTime: unit.now }
     await rows.update(found.workspaceId, changes)
     const workspace = workspaceToProto({ ...found, ...changes }, context)
     return create(response, { workspace, revision: unit.revision } as unknown as MessageInitShape<O>)

@@ -16,9 +16,15 @@ export const authorizeStep: StepFactory = (parts, { policy }) => {
 
 function onPlatform(gate: Gate, permission: string): Step {
   return (state) => {
-    gate.admitPlatform(callerOf(state), permission)
+    admitToPlatform(gate, state, permission)
     state.admitted = true
   }
+}
+
+function admitToPlatform(gate: Gate, state: CallState, permission: string): void {
+  const caller = callerOf(state)
+  gate.admitPlatform(caller, permission)
+  state.readmit = () => gate.readmitPlatform(caller, permission)
 }
 
 function atPlace(gate: Gate, policy: MethodPolicy): Step {
@@ -39,7 +45,7 @@ function atPlace(gate: Gate, policy: MethodPolicy): Step {
     if (place === undefined) throw new Error('authorize comes after resolveTenant')
     if (place.tenant === '') {
       // Where every caller may ask, the method decides by itself what it answers.
-      if (!openWithoutName) gate.admitPlatform(caller, permission)
+      if (!openWithoutName) admitToPlatform(gate, state, permission)
       state.admitted = true
       return undefined
     }

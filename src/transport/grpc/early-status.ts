@@ -1,19 +1,11 @@
-import { constants, type ServerHttp2Stream } from 'node:http2'
-import { Metadata, type ServerInterceptingCall, type ServerInterceptor, type StatusObject, status } from '@grpc/grpc-js'
+import { constants } from 'node:http2'
+import { type ServerInterceptingCall, type ServerInterceptor, type StatusObject, status } from '@grpc/grpc-js'
 import { type ErrorReason, TenureError } from '../../base/errors.ts'
-import { requestIdHeader } from '../../rpc/answer-headers.ts'
-import { type Failure, failureOf, toStatus } from '../../rpc/error-mapping.ts'
+import { failureOf } from '../../rpc/error-mapping.ts'
 import type { Pipeline } from '../../rpc/pipeline.ts'
 import { deadlineExceeded } from '../../rpc/steps/deadline.ts'
-
-const detailsTrailer = 'grpc-status-details-bin'
-
-/** The parts of grpc-js's base call that completing a status needs; it has no public door for them. */
-interface BaseCall {
-  readonly stream?: ServerHttp2Stream
-  deadlineTimer: NodeJS.Timeout | null
-  sendStatus(status: Partial<StatusObject>): void
-}
+import { statusOfFailure } from './failure-status.ts'
+import { type BaseCall, UnaryCall } from './unary-call.ts'
 
 export interface EarlyStatuses extends Disposable {
   readonly interceptor: ServerInterceptor
@@ -25,7 +17,7 @@ const sweepMs = 1_000
  * grpc-js ends some calls by itself: deadline passed, message too large, broken compression. The interceptor gives those
  * the details every failure carries. It also remembers the unary calls that have no status yet and ends those that are
  * older than any call may be: one that never sends its body (slow-loris) has no other end. One sweep a second costs a
- * call less than a timer of its own.
+ * call less than a timer of its own. Unary calls go on from here to the pipeline, not to grpc-js's own handling of them.
  */
 export function completeEarlyStatuses(pipeline: Pipeline): EarlyStatuses {
   const { clock, limits } = pipeline
@@ -42,27 +34,19 @@ export function completeEarlyStatuses(pipeline: Pipeline): EarlyStatuses {
     }
   }, sweepMs)
   sweep.unref()
-  const interceptor: ServerInterceptor = (method, nextCall) => {
+  const ended = (call: BaseCall) => void open.delete(call)
+  const methods = new Map([...pipeline.methods].map(([name, method]) => [`/${name}`, method]))
+  const interceptor: ServerInterceptor = ({ path }, nextCall) => {
     const call = nextCall as unknown as BaseCall
-    if (!method.responseStream) open.set(call, clock.monotonicMs())
-    // Rewriting the base call's own method is the only way: the statuses grpc-js makes go past interceptors.
     const sendStatus = call.sendStatus
-    call.sendStatus = (sent) => {
-      open.delete(call)
-      sendStatus.call(call, sent.metadata ? sent : completed(sent, pipeline))
-    }
-    return nextCall as ServerInterceptingCall
+    // Rewriting the base call's own method is the only way: the statuses grpc-js makes go past interceptors.
+    call.sendStatus = (sent) => sendStatus.call(call, sent.metadata ? sent : completed(sent, pipeline))
+    const method = methods.get(path)
+    if (method === undefined) return nextCall as ServerInterceptingCall
+    open.set(call, clock.monotonicMs())
+    return new UnaryCall(call, method, ended) as unknown as ServerInterceptingCall
   }
   return { interceptor, [Symbol.dispose]: () => clearInterval(sweep) }
-}
-
-/**
- * From here on the pipeline's own deadline ends the call, under the call's own request id; grpc-js would answer at the
- * same moment under another.
- */
-export function leaveDeadlineToPipeline(unaryCall: object): void {
-  const { call } = unaryCall as { call?: Partial<BaseCall> }
-  if (call?.deadlineTimer) clearTimeout(call.deadlineTimer)
 }
 
 function completed(sent: Partial<StatusObject>, pipeline: Pipeline): Partial<StatusObject> {
@@ -83,15 +67,3 @@ const earlyReasons: ReadonlyMap<status, readonly [ErrorReason, string]> = new Ma
   [status.RESOURCE_EXHAUSTED, ['REQUEST_TOO_LARGE', 'The message is larger than the server takes. Send less at once.']],
   [status.INTERNAL, ['MALFORMED_REQUEST', 'The request cannot be read: its compression or its timeout is broken.']],
 ])
-
-export function statusOfFailure(failure: Failure, requestId: string): StatusObject {
-  const metadata = new Metadata()
-  metadata.set(requestIdHeader, requestId)
-  metadata.set(detailsTrailer, bufferOf(toStatus(failure)))
-  return { code: failure.codeNumber, details: failure.message, metadata }
-}
-
-/** A view, not a copy. */
-export function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}

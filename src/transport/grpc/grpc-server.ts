@@ -1,8 +1,8 @@
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
 import type { Pipeline } from '../../rpc/pipeline.ts'
-import { bufferOf, completeEarlyStatuses } from './early-status.ts'
+import { completeEarlyStatuses } from './early-status.ts'
+import { bufferOf } from './failure-status.ts'
 import { streamMethod } from './stream-method.ts'
-import { unaryMethod } from './unary-method.ts'
 
 export interface TlsMaterial {
   /** PEM. */
@@ -65,13 +65,18 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 function register(server: Server, pipeline: Pipeline, shutdown: AbortSignal): void {
   const same = (bytes: Buffer) => bytes
   const serialize = (bytes: Buffer) => bufferOf(bytes)
-  for (const [name, method] of pipeline.methods) {
-    server.register(`/${name}`, unaryMethod(method) as never, serialize, same, 'unary')
+  // The interceptor answers unary calls; they are registered so that grpc-js finds their paths.
+  for (const name of pipeline.methods.keys()) {
+    server.register(`/${name}`, unreachable as never, serialize, same, 'unary')
   }
   for (const [name, stream] of pipeline.streams) {
     const type = stream.method.methodKind === 'server_streaming' ? 'serverStream' : 'bidi'
     server.register(`/${name}`, streamMethod(stream, pipeline, shutdown) as never, serialize, same, type)
   }
+}
+
+function unreachable(): never {
+  throw new Error('a unary call went past the interceptor that answers it')
 }
 
 /**

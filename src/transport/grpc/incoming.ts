@@ -1,20 +1,14 @@
-import type { Metadata } from '@grpc/grpc-js'
+import type { Metadata, ServerInterceptingCallInterface } from '@grpc/grpc-js'
 import type { IncomingCall } from '../../rpc/call-state.ts'
 
-interface GrpcCall {
-  readonly metadata: Metadata
-  getPeer(): string
-  getDeadline(): Date | number
-}
-
-export function incomingOf(call: GrpcCall): IncomingCall {
-  const { metadata } = call
+export function incomingOf(metadata: Metadata, call: Pick<ServerInterceptingCallInterface, 'getDeadline' | 'getConnectionInfo'>): IncomingCall {
   const deadline = call.getDeadline()
   return {
     authorization: header(metadata, 'authorization'),
     workspaceHeader: header(metadata, 'x-workspace-id'),
     clientRequestId: header(metadata, 'x-request-id') ?? header(metadata, 'tenure-request-id'),
-    clientIp: ipOfPeer(call.getPeer()),
+    // Kept by the call from its start; asking for the peer asks the socket, through a proxy, and joins a string.
+    clientIp: call.getConnectionInfo().remoteAddress ?? '',
     deadlineMs: typeof deadline === 'number' && Number.isFinite(deadline) ? deadline : undefined,
     wantsBytes: true,
   }

@@ -5,7 +5,7 @@ import { requestIdHeader } from '../../rpc/answer-headers.ts'
 import type { Pipeline } from '../../rpc/pipeline.ts'
 import { malformedRequest } from '../../rpc/steps/decode.ts'
 import type { StreamMethod } from '../../rpc/stream.ts'
-import { bufferOf, statusOfFailure } from './early-status.ts'
+import { bufferOf, statusOfFailure } from './failure-status.ts'
 import { ipOfPeer } from './incoming.ts'
 
 type Duplex = ServerDuplexStream<Buffer, Buffer>

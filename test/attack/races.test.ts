@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ApiKeyService } from '../../src/gen/tenure/v1/api_key_service_pb.ts'
+import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
+import { RoleService } from '../../src/gen/tenure/v1/role_service_pb.ts'
+import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_service_pb.ts'
+import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
+import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
+import { seedKey, seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { reasonOf } from '../support/reason.ts'
+import { startTestServer, type TestServer } from '../support/test-server.ts'
+
+let server: TestServer
+let acme: TenantFixture
+
+beforeAll(async () => {
+  server = await startTestServer()
+  await seedPermissions(server)
+  acme = await seedTenant(server, 'acme')
+})
+
+afterAll(() => server[Symbol.asyncDispose]())
+
+/** Runs the calls one behind the other in the writers' queue, all of them admitted before the first one commits. */
+async function inOneQueue(calls: readonly (() => Promise<unknown>)[]): Promise<string[]> {
+  const { directory } = server.server.platform.storage
+  let release = () => {}
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const held = directory.write({ kind: 'platform', purpose: 'permission-catalogue' }, async () => {
+    await released
+    return { value: undefined, keep: false }
+  })
+  await sleep(50)
+  const outcomes: Promise<string>[] = []
+  for (const call of calls) {
+    outcomes.push(reasonOf(call()))
+    await sleep(100)
+  }
+  release()
+  await held
+  return Promise.all(outcomes)
+}
+
+function platformKey(id: string) {
+  return server.client(ServiceAccountService).createServiceAccount({
+    serviceAccountId: id,
+    serviceAccount: { roles: ['roles/platform.admin'] },
+  })
+}
+
+test('a write that waited behind the revocation of its platform key is refused, on the platform and in a tenant', async () => {
+  await platformKey('late')
+  const owner = { case: 'serviceAccount' as const, value: 'serviceAccounts/late' }
+  const { secret, apiKey } = await server.client(ApiKeyService).createApiKey({ apiKey: { owner } })
+  await server.client(TenantService, secret).getTenant({ name: acme.name })
+  const outcomes = await inOneQueue([
+    () => server.client(ApiKeyService).revokeApiKey({ name: apiKey?.name ?? '' }),
+    () => server.client(RoleService, secret).createPermission({ permissionId: 'late.write' }),
+    () => server.client(WorkspaceService, secret).createWorkspace({ parent: acme.name, workspaceId: 'late-one' }),
+  ])
+  expect(outcomes).toEqual(['OK', 'PERMISSION_MISSING', 'PERMISSION_MISSING'])
+})
+
+test('a write that waited behind the revocation of its tenant key is refused', async () => {
+  const key = await seedKey(server, acme.name, `${acme.name}/serviceAccounts/admin-bot`)
+  const { apiKeys } = await server.client(ApiKeyService).listApiKeys({ parent: acme.name, orderBy: 'create_time desc' })
+  const outcomes = await inOneQueue([
+    () => server.client(ApiKeyService).revokeApiKey({ name: apiKeys[0]?.name ?? '' }),
+    () => server.client(RoleService, key).createRole({ parent: acme.name, roleId: 'late-role' }),
+  ])
+  expect(outcomes).toEqual(['OK', 'NOT_FOUND'])
+})
+
+test('what allow_missing needs is asked under the lock, too', async () => {
+  const parent = acme.name
+  const account = `${parent}/serviceAccounts/smith`
+  const permissions = ['roles.update', 'roles.create']
+  await server.client(RoleService).createRole({ parent, roleId: 'role-smith', role: { permissions } })
+  await server.client(ServiceAccountService).createServiceAccount({ parent, serviceAccountId: 'smith' })
+  const membership = {
+    member: { case: 'serviceAccount' as const, value: account },
+    roles: [`${parent}/roles/role-smith`],
+  }
+  await server.client(MembershipService).createMembership({ parent, membership })
+  const key = await seedKey(server, parent, account)
+  const lesser = { name: `${parent}/roles/role-smith`, permissions: ['roles.update'] }
+  const sneaky = { name: `${parent}/roles/sneaky`, displayName: 'x' }
+  const outcomes = await inOneQueue([
+    () => server.client(RoleService, acme.ownerKey).updateRole({ role: lesser }),
+    () => server.client(RoleService, key).updateRole({ role: sneaky, allowMissing: true }),
+  ])
+  expect(outcomes).toEqual(['OK', 'PERMISSION_MISSING'])
+})
