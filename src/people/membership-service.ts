@@ -8,6 +8,7 @@ import type { Ids } from '../base/ids.ts'
 import { lastSegment } from '../base/resource-name.ts'
 import type { Membership } from '../gen/tenure/v1/membership_pb.ts'
 import {
+  type BatchCreateMembershipsRequest,
   BatchCreateMembershipsResponseSchema,
   CreateMembershipResponseSchema,
   DeleteMembershipResponseSchema,
@@ -75,29 +76,7 @@ export function createMembershipService(parts: MembershipServiceParts): ServiceI
         return create(CreateMembershipResponseSchema, { membership, revision: unit.revision, ...diff })
       })
     },
-    batchCreateMemberships(request, call) {
-      const target = `${request.parent}/memberships`
-      const { validateOnly } = request
-      const mutation = {
-        ...mutationOf(call, BatchCreateMembershipsResponseSchema, { target, validateOnly }),
-        ...parts.diffs.opening(validateOnly),
-      }
-      return parts.scopes.write(contextOf(call), mutation, async (unit) => {
-        const names = createNameLookup(unit)
-        const memberships: Membership[] = []
-        const principals: string[] = []
-        const granted: string[] = []
-        for (const each of request.requests) {
-          const row = await insertMembership(parts, unit, call, required(each.membership), each.membershipId)
-          principals.push(row.principalId)
-          granted.push(grantText(required(each.membership), row))
-          memberships.push(await membershipToProto(row, unit, names, unit.now.getTime()))
-        }
-        unit.note('granted', granted)
-        const diff = await parts.diffs.field(unit, request.validateOnly, principals)
-        return create(BatchCreateMembershipsResponseSchema, { memberships, revision: unit.revision, ...diff })
-      })
-    },
+    batchCreateMemberships: (request, call) => batchCreate(parts, request, call),
     async getMembership(request, call) {
       const membership = await parts.scopes.read(contextOf(call), async (scope) => {
         const row = await membershipRows(scope).find({ slug: lastSegment(request.name) })
@@ -118,6 +97,30 @@ export function createMembershipService(parts: MembershipServiceParts): ServiceI
     },
     updateMembership: (request, call) => updateMembership(parts, request, call),
     deleteMembership: (request, call) => deleteMembership(parts, request, call),
+  })
+}
+
+function batchCreate(parts: MembershipServiceParts, request: BatchCreateMembershipsRequest, call: Call) {
+  const target = `${request.parent}/memberships`
+  const { validateOnly } = request
+  const mutation = {
+    ...mutationOf(call, BatchCreateMembershipsResponseSchema, { target, validateOnly }),
+    ...parts.diffs.opening(validateOnly),
+  }
+  return parts.scopes.write(contextOf(call), mutation, async (unit) => {
+    const names = createNameLookup(unit)
+    const memberships: Membership[] = []
+    const principals: string[] = []
+    const granted: string[] = []
+    for (const each of request.requests) {
+      const row = await insertMembership(parts, unit, call, required(each.membership), each.membershipId)
+      principals.push(row.principalId)
+      granted.push(grantText(required(each.membership), row))
+      memberships.push(await membershipToProto(row, unit, names, unit.now.getTime()))
+    }
+    unit.note('granted', granted)
+    const diff = await parts.diffs.field(unit, request.validateOnly, principals)
+    return create(BatchCreateMembershipsResponseSchema, { memberships, revision: unit.revision, ...diff })
   })
 }
 
