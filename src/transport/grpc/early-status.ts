@@ -5,7 +5,7 @@ import { failureOf } from '../../rpc/error-mapping.ts'
 import type { Pipeline } from '../../rpc/pipeline.ts'
 import { deadlineExceeded } from '../../rpc/steps/deadline.ts'
 import { statusOfFailure } from './failure-status.ts'
-import { type BaseCall, UnaryCall } from './unary-call.ts'
+import { type BaseCall, UnaryCall, type UnaryCallEvents } from './unary-call.ts'
 
 export interface EarlyStatuses extends Disposable {
   readonly interceptor: ServerInterceptor
@@ -34,7 +34,13 @@ export function completeEarlyStatuses(pipeline: Pipeline): EarlyStatuses {
     }
   }, sweepMs)
   sweep.unref()
-  const ended = (call: BaseCall) => void open.delete(call)
+  const events: UnaryCallEvents = {
+    ended: (call) => void open.delete(call),
+    failed(call, error) {
+      const requestId = pipeline.nextRequestId()
+      call.sendStatus(statusOfFailure(pipeline.failureOf(error, requestId), requestId))
+    },
+  }
   const methods = new Map([...pipeline.methods].map(([name, method]) => [`/${name}`, method]))
   const interceptor: ServerInterceptor = ({ path }, nextCall) => {
     const call = nextCall as unknown as BaseCall
@@ -44,7 +50,7 @@ export function completeEarlyStatuses(pipeline: Pipeline): EarlyStatuses {
     const method = methods.get(path)
     if (method === undefined) return nextCall as ServerInterceptingCall
     open.set(call, clock.monotonicMs())
-    return new UnaryCall(call, method, ended) as unknown as ServerInterceptingCall
+    return new UnaryCall(call, method, events) as unknown as ServerInterceptingCall
   }
   return { interceptor, [Symbol.dispose]: () => clearInterval(sweep) }
 }

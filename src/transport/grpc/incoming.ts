@@ -1,7 +1,10 @@
 import type { Metadata, ServerInterceptingCallInterface } from '@grpc/grpc-js'
 import type { IncomingCall } from '../../rpc/call-state.ts'
 
-export function incomingOf(metadata: Metadata, call: Pick<ServerInterceptingCallInterface, 'getDeadline' | 'getConnectionInfo'>): IncomingCall {
+export function incomingOf(
+  metadata: Metadata,
+  call: Pick<ServerInterceptingCallInterface, 'getDeadline' | 'getConnectionInfo'>,
+): IncomingCall {
   const deadline = call.getDeadline()
   return {
     authorization: header(metadata, 'authorization'),

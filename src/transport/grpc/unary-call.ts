@@ -20,6 +20,14 @@ export interface BaseCall extends Omit<ServerInterceptingCallInterface, 'sendSta
   sendStatus(sent: Partial<StatusObject>): void
 }
 
+/** What all unary calls share. */
+export interface UnaryCallEvents {
+  /** However it ended: nothing more comes of this call. */
+  ended(base: BaseCall): void
+  /** Something broke outside the pipeline, which itself never throws. */
+  failed(base: BaseCall, error: unknown): void
+}
+
 const noMessage = new Uint8Array(0)
 const ok: Partial<StatusObject> = { code: status.OK, details: 'OK' }
 
@@ -32,15 +40,15 @@ const ok: Partial<StatusObject> = { code: status.OK, details: 'OK' }
 export class UnaryCall implements ServerListener {
   readonly #base: BaseCall
   readonly #method: PipelineMethod
-  readonly #ended: (base: BaseCall) => void
+  readonly #events: UnaryCallEvents
   #metadata: Metadata | undefined = undefined
   #message: Buffer | undefined = undefined
   #state: CallState | undefined = undefined
 
-  constructor(base: BaseCall, method: PipelineMethod, ended: (base: BaseCall) => void) {
+  constructor(base: BaseCall, method: PipelineMethod, events: UnaryCallEvents) {
     this.#base = base
     this.#method = method
-    this.#ended = ended
+    this.#events = events
   }
 
   /** Called by grpc-js in place of its own; the listener of its unary handler stays unused. */
@@ -67,9 +75,28 @@ export class UnaryCall implements ServerListener {
       this.#base.sendStatus({ code: status.UNIMPLEMENTED, details: 'The method takes one message; none was sent.' })
       return
     }
-    const state = this.#method.begin(incomingOf(this.#metadata, this.#base))
+    try {
+      this.#run(this.#metadata, this.#message)
+    } catch (error) {
+      // Thrown on, it would end the process.
+      this.#events.failed(this.#base, error)
+    }
+  }
+
+  /** Also called when a call has ended well. */
+  onCancel(): void {
+    this.#state?.stop(cancelled())
+    this.#events.ended(this.#base)
+    // A stream lives until the next full collection; what it still holds by then is copied by every small one before.
+    this.#metadata = undefined
+    this.#message = undefined
+    this.#state = undefined
+  }
+
+  #run(metadata: Metadata, message: Buffer): void {
+    const state = this.#method.begin(incomingOf(metadata, this.#base))
     this.#state = state
-    state.body = this.#message
+    state.body = message
     const pending = this.#method.run(state)
     if (pending === undefined) {
       this.#answer(state)
@@ -78,17 +105,11 @@ export class UnaryCall implements ServerListener {
     // From here on the pipeline's own deadline ends the call, under the call's own request id; grpc-js would answer at
     // the same moment under another.
     if (this.#base.deadlineTimer) clearTimeout(this.#base.deadlineTimer)
-    pending.then(() => this.#answer(state))
-  }
-
-  /** Also called when a call has ended well. */
-  onCancel(): void {
-    this.#state?.stop(cancelled())
-    this.#ended(this.#base)
-    // A stream lives until the next full collection; what it still holds by then is copied by every small one before.
-    this.#metadata = undefined
-    this.#message = undefined
-    this.#state = undefined
+    pending
+      .then(() => this.#answer(state))
+      .catch((error: unknown) => {
+        this.#events.failed(this.#base, error)
+      })
   }
 
   #answer(state: CallState): void {
