@@ -7,17 +7,13 @@ import { ownPermissions } from './own-permissions.ts'
 import { ownService } from './permission.ts'
 import { permissionRows } from './permission-store.ts'
 
-const everyRow = 10_000_000
-
 /** Writes Tenure's own permissions beside those of the products: once for each version that brings new ones. */
 export async function seedOwnPermissions(
   directory: Directory,
   capability: PlatformCapability<'permission-catalogue'>,
   { clock, ids }: { readonly clock: Clock; readonly ids: Ids },
 ): Promise<void> {
-  const known = await directory.read(capability, (scope) =>
-    permissionRows(scope).list({ service: ownService }, everyRow),
-  )
+  const known = await directory.read(capability, (scope) => permissionRows(scope).all({ service: ownService }))
   const names = new Set(known.map(({ permissionId }) => permissionId))
   const missing = ownPermissions.filter(({ name }) => !names.has(name))
   if (missing.length === 0) return
@@ -42,7 +38,7 @@ export async function loadCatalogue(
   capability: PlatformCapability<'permission-catalogue'>,
   catalogue: PermissionCatalogue,
 ): Promise<void> {
-  const rows = await directory.read(capability, (scope) => permissionRows(scope).list({}, everyRow))
+  const rows = await directory.read(capability, (scope) => permissionRows(scope).all({}))
   const platformOnly = new Set(ownPermissions.filter((each) => each.platformOnly).map(({ name }) => name))
   const entries: CataloguedPermission[] = rows.map(({ permissionId, effect, service }) => ({
     name: permissionId,

@@ -35,8 +35,6 @@ export interface FactsReaderParts {
   readonly tenantIdOf: (slug: string) => Promise<TenantId | undefined>
 }
 
-const everyRow = 10_000_000
-
 /** Reads what the engine compiles: each reading is one snapshot of one tenant, head included. */
 export function createFactsReader({ scopes, tenantIdOf }: FactsReaderParts): FactsReader {
   const readTenantById = (tenantId: TenantId) =>
@@ -71,15 +69,15 @@ function readerContext(tenantId: TenantId): TenantContext {
 export async function readTenantFacts(scope: ReadScope): Promise<TenantFacts | undefined> {
   const head = await headRows(scope).find({})
   if (head === undefined) return undefined
-  const users = await userRows(scope).list({}, everyRow)
-  const accounts = await serviceAccountRows(scope).list({}, everyRow)
+  const users = await userRows(scope).all({})
+  const accounts = await serviceAccountRows(scope).all({})
   return {
     tenant: tenantFact(head),
-    workspaces: (await workspaceRows(scope).list({}, everyRow)).map(workspaceFact),
+    workspaces: (await workspaceRows(scope).all({})).map(workspaceFact),
     principals: [...users.map(userFact), ...accounts.map(accountFact)],
-    roles: (await roleRows(scope).list({}, everyRow)).map(roleFact),
-    memberships: (await membershipRows(scope).list({}, everyRow)).map(membershipFact),
-    apiKeys: (await apiKeyRows(scope).list({}, everyRow)).map(apiKeyFact),
+    roles: (await roleRows(scope).all({})).map(roleFact),
+    memberships: (await membershipRows(scope).all({})).map(membershipFact),
+    apiKeys: (await apiKeyRows(scope).all({})).map(apiKeyFact),
   }
 }
 

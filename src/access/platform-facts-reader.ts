@@ -10,8 +10,6 @@ import type { ChangedRow, FactsReader, MembershipFact, TenantFact, TenantFacts }
 import { type SnapshotOptions, TenantSnapshot } from './engine/tenant-snapshot.ts'
 import { accountFact, apiKeyFact } from './facts-reader.ts'
 
-const everyRow = 10_000_000
-
 /** The platform as the engine sees it: one "tenant" of service accounts whose templates hold everywhere. */
 export function createPlatformFactsReader(directory: Directory, capabilities: PlatformCapabilities): FactsReader {
   const read = () => outsidePlaces(() => readPlatform(directory, capabilities))
@@ -53,8 +51,8 @@ function readPlatform(directory: Directory, capabilities: PlatformCapabilities):
   // Before the rows: a commit in between is then told of again, and never claimed without its rows.
   const tenant = platformFact(directory)
   return directory.read(capabilities['platform-principals'], async (scope) => {
-    const accounts = await platformServiceAccountRows(scope).list({}, everyRow)
-    const keys = await platformApiKeyRows(scope).list({}, everyRow)
+    const accounts = await platformServiceAccountRows(scope).all({})
+    const keys = await platformApiKeyRows(scope).all({})
     return {
       tenant,
       workspaces: [],

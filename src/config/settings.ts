@@ -133,7 +133,7 @@ export const settings = {
   }),
   cells: setting(undefined, 'cells', cellsType, {
     fallback: [{ id: 'local', region: 'local' }],
-    description: 'The cells tenants can be placed in.',
+    description: 'The cell tenants are placed in, and its region. One, so far.',
   }),
 } as const
 

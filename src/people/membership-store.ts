@@ -8,9 +8,6 @@ import { MembershipTable } from './membership-table.ts'
 import { serviceAccountRows } from './service-account-store.ts'
 import { userRows } from './user-store.ts'
 
-/** More memberships than any one place has; a list of them is read whole. */
-const everyRow = 10_000_000
-
 /** Memberships of the scope's place: of the tenant itself, or of one workspace. */
 export function membershipRows(scope: ReadScope): Rows<MembershipRow> {
   return scope.rows(MembershipTable)
@@ -18,12 +15,12 @@ export function membershipRows(scope: ReadScope): Rows<MembershipRow> {
 
 /** Memberships of a principal at every place of the tenant. The unit must be opened for `principal-removal`. */
 export function membershipsOfPrincipal(unit: Unit, principalId: string): Promise<MembershipRow[]> {
-  return unit.rowsOfAllWorkspaces(MembershipTable).list({ principalId }, everyRow)
+  return unit.rowsOfAllWorkspaces(MembershipTable).all({ principalId })
 }
 
 /** Memberships that give a role, at every place of the tenant. The unit must be opened for `role-removal`. */
 export async function membershipsWithRole(unit: Unit, roleId: string): Promise<MembershipRow[]> {
-  const all = await unit.rowsOfAllWorkspaces(MembershipTable).list({}, everyRow)
+  const all = await unit.rowsOfAllWorkspaces(MembershipTable).all({})
   return all.filter(({ roles }) => roles.includes(roleId))
 }
 
@@ -45,7 +42,7 @@ export async function takeRoleFrom(unit: Unit, row: MembershipRow, roleId: strin
  * that two who remove each other at once cannot both see the other one stay.
  */
 export async function assertOwnerRemains(unit: Unit): Promise<void> {
-  const members = await unit.rowsOfAllWorkspaces(MembershipTable).list({ workspaceId: tenantLevel }, everyRow)
+  const members = await unit.rowsOfAllWorkspaces(MembershipTable).all({ workspaceId: tenantLevel })
   for (const owner of members.filter(isStandingOwner)) if (await isActive(unit, owner)) return
   throw new TenureError('LAST_OWNER', 'A tenant keeps at least one owner who can act. Make another owner first.')
 }

@@ -22,6 +22,8 @@ export interface Rows<Row extends ObjectLiteral> {
   find(where: Partial<Row>): Promise<Row | undefined>
   /** In no particular order; at most `limit`. */
   list(where: Partial<Row>, limit: number): Promise<Row[]>
+  /** Every match, in no particular order: for what is compiled or changed whole, never for what a caller pages through. */
+  all(where: Partial<Row>): Promise<Row[]>
   page(query: PageQuery): Promise<Row[]>
   count(where: Partial<Row>): Promise<number>
   insert(row: Row): Promise<void>
@@ -55,6 +57,7 @@ export function createRows<Row extends ObjectLiteral>(
   return {
     find: async (where) => (await whereAll(select(), where, manager, table).getOne()) ?? undefined,
     list: (where, limit) => whereAll(select(), where, manager, table).limit(limit).getMany(),
+    all: (where) => whereAll(select(), where, manager, table).getMany(),
     page: (query) => pageOf(select(), query),
     count: (where) => whereAll(select(), where, manager, table).getCount(),
     async insert(row) {

@@ -36,8 +36,6 @@ export interface TenantDirectoryOptions {
 
 /** Interrupted creations are rare; a start looks at this many at a time. */
 const interruptedBatch = 100
-const everyRow = 10_000_000
-
 export function createTenantDirectory(options: TenantDirectoryOptions): TenantDirectory {
   const { directory, capabilities } = options
   const capability = capabilities['tenant-directory']
@@ -70,7 +68,7 @@ export function createTenantDirectory(options: TenantDirectoryOptions): TenantDi
         scope.rows(TenantPlacementTable).list({ state: 'PROVISIONING' }, interruptedBatch),
       )
       for (const { tenantId } of interrupted) await complete(tenantId)
-      const projected = await directory.read(capability, (scope) => scope.rows(TenantPlacementTable).list({}, everyRow))
+      const projected = await directory.read(capability, (scope) => scope.rows(TenantPlacementTable).all({}))
       const versions = new Map(projected.map(({ tenantId, version }) => [tenantId, version]))
       const behind = (await options.heads()).filter(
         ({ tenantId, version }) => (versions.get(tenantId) ?? version) < version,

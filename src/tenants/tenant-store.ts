@@ -11,5 +11,5 @@ export function headRows(scope: ReadScope): Rows<TenantHeadRow> {
 
 /** Heads of every tenant of a cell. */
 export function allHeads(scope: PlatformReadScope): Promise<TenantHeadRow[]> {
-  return scope.rows(TenantHeadTable).list({}, 10_000_000)
+  return scope.rows(TenantHeadTable).all({})
 }
