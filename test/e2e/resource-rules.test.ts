@@ -278,3 +278,15 @@ test('a field that breaks its rule is told in words', async () => {
     .catch((error: unknown) => String(error))
   expect(failure).toContain('tenant_id: must be 3 to 63 of a-z 0-9 -, a letter first, no trailing -')
 })
+
+test('an owner of a workspace alone is no owner of the tenant, and can be taken out', async () => {
+  await server.client(TenantService).createTenant({ tenantId: 'ownerless' })
+  const parent = 'tenants/ownerless'
+  await server.client(WorkspaceService).createWorkspace({ parent, workspaceId: 'prod' })
+  const user = { issuer: 'https://idp.example', subject: 'ann' }
+  await server.client(UserService).createUser({ parent, userId: 'ann', user })
+  const membership = { member: { case: 'user' as const, value: `${parent}/users/ann` }, roles: ['roles/owner'] }
+  const members = server.client(MembershipService)
+  await members.createMembership({ parent: `${parent}/workspaces/prod`, membershipId: 'ann', membership })
+  expect(await reasonOf(members.deleteMembership({ name: `${parent}/workspaces/prod/memberships/ann` }))).toBe('OK')
+})
