@@ -148,7 +148,7 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
   return {
     ...{ tenants, scopes, engines, gate },
     grants: createGrants({ engines, catalogue, clock }),
-    demands: createDemands({ engines, clock }),
+    demands: createDemands({ engines, catalogue, clock }),
     diffs: createAccessDiffs({ engines, catalogue, clock }),
     freshness: createFreshness(engines, directory),
     authenticator: createAuthenticator({ engines, clock, environment: config.environment }),

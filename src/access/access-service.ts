@@ -13,17 +13,12 @@ import {
 } from '../gen/tenure/v1/access_service_pb.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { type Call, callerOf, implement, type ServiceImplementation } from '../rpc/call.ts'
-import type { Freshness, Gate } from '../rpc/ports.ts'
 import { answerBytes, answerMessage } from './engine/answer-bytes.ts'
 import { decide } from './engine/decision.ts'
-import type { Engines } from './engines.ts'
 import { powerOfCaller } from './power.ts'
 import { type Asked, askAnywhere, askAtPlace, type SubjectParts } from './questions.ts'
 
 export interface AccessServiceParts extends SubjectParts {
-  readonly engines: Engines
-  readonly gate: Gate
-  readonly freshness: Freshness
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'accessDecided'>
   /** What Authorize would have failed with, for an item of a batch. */
@@ -54,9 +49,8 @@ export function createAccessService(parts: AccessServiceParts): ServiceImplement
         let result: BatchAuthorizeResponse_Item['result']
         try {
           // Each item is asked for by itself: nothing of one item can answer for another.
-          const asked = askAnywhere(parts, question, call)
-          const found = asked instanceof Promise ? await asked : asked
-          result = { case: 'response', value: answerMessage(decideAsked(found), question.contextView) }
+          const asked = await askAnywhere(parts, question, call)
+          result = { case: 'response', value: answerMessage(decideAsked(asked), question.contextView) }
         } catch (error) {
           result = { case: 'error', value: parts.statusOf(error, call) }
         }

@@ -46,16 +46,17 @@ export function createGate({ engines, clock, readPlatform }: GateParts): AccessG
       throw error
     }
   }
+  const decidePlatform = (snapshot: TenantSnapshot, caller: Caller, permission: string): void => {
+    if (!decide(snapshot, questionOf(caller, '', permission), clock.nowMs()).allow) throw permissionMissing(permission)
+  }
   const admitPlatform = (caller: Caller, permission: string): void => {
     if (caller.tenantId !== platformTenantId) throw permissionMissing(permission)
-    const question = questionOf(caller, '', permission)
-    if (!decide(engines.platformSnapshot(), question, clock.nowMs()).allow) throw permissionMissing(permission)
+    decidePlatform(engines.platformSnapshot(), caller, permission)
   }
   // Read anew rather than waited for: the writer before this one may have committed and not told the engine yet.
   const readmitPlatform = async (caller: Caller, permission: string): Promise<void> => {
     if (caller.tenantId !== platformTenantId) throw permissionMissing(permission)
-    const { allow } = decide(await readPlatform(), questionOf(caller, '', permission), clock.nowMs())
-    if (!allow) throw permissionMissing(permission)
+    decidePlatform(await readPlatform(), caller, permission)
   }
   const admitAt = (caller: Caller, place: Place, demand: Demand, actor: Actor) => {
     const platform = caller.tenantId === platformTenantId

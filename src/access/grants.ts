@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { platformTenantId, tenantLevel } from '../base/ids.ts'
-import { type Call, callerOf } from '../rpc/call.ts'
+import type { Call } from '../rpc/call.ts'
 import type { ReadScope } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { Bitset } from './engine/bitset.ts'
@@ -9,7 +9,7 @@ import type { PermissionCatalogue } from './engine/catalogue.ts'
 import { platformAdminTemplate, templateNames, templatePermissions } from './engine/role-templates.ts'
 import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
 import type { Engines } from './engines.ts'
-import { everyWorkspace, type PowerPlace, powerOfCaller, powerOfPrincipal } from './power.ts'
+import { everyWorkspace, type PowerPlace, powerOfCall, powerOfPrincipal } from './power.ts'
 import type { RoleLevel } from './role.ts'
 import { roleRows } from './role-store.ts'
 
@@ -121,70 +121,73 @@ async function roleNamed(parts: GrantsParts, scope: ReadScope, name: string, lev
 }
 
 async function assertMayTouch(
-  { engines, clock, catalogue }: GrantsParts,
+  parts: GrantsParts,
   call: Call,
   scope: ReadScope,
   memberships: readonly HeldMembership[],
 ): Promise<void> {
-  const caller = callerOf(call)
-  const platform = caller.tenantId === platformTenantId
-  const callers = await engines.of(caller.tenantId)
-  const snapshot = await engines.of(scope.context.tenantId)
-  if (callers === undefined || snapshot === undefined) throw notFound()
-  const nowMs = clock.nowMs()
+  const heldAt = await powerOfCall(parts, call)
+  const snapshot = await snapshotOf(parts, scope.context)
   for (const { workspaceId, roles, reachAll } of memberships) {
-    const workspace = workspaceId === tenantLevel ? undefined : snapshot.workspaceById(workspaceId)
-    let held = powerOfCaller(callers, caller, platform ? undefined : workspace, nowMs)
-    if (reachAll && !platform) held = held.intersect(powerOfCaller(callers, caller, everyWorkspace, nowMs))
+    const held = reaching(
+      heldAt,
+      workspaceId === tenantLevel ? undefined : snapshot.workspaceById(workspaceId),
+      reachAll,
+    )
     for (const reference of roles) {
       const permissions = isTemplate(reference)
-        ? templatePermissions(catalogue, reference)
+        ? templatePermissions(parts.catalogue, reference)
         : ((await roleRows(scope).find({ roleId: reference }))?.permissions ?? [])
-      assertContains(catalogue, held, catalogue.bitsOf(permissions))
+      assertContains(parts.catalogue, held, parts.catalogue.bitsOf(permissions))
     }
   }
 }
 
 async function assertHolds(
-  { engines, clock, catalogue }: GrantsParts,
+  parts: GrantsParts,
   call: Call,
   context: TenantContext | undefined,
   permissions: Iterable<string>,
   inEveryWorkspace: boolean,
 ): Promise<void> {
-  const caller = callerOf(call)
-  const platform = caller.tenantId === platformTenantId
-  const snapshot = await engines.of(caller.tenantId)
-  if (snapshot === undefined) throw notFound()
-  const nowMs = clock.nowMs()
-  const workspace = platform || !context?.workspaceSlug ? undefined : snapshot.workspaceBySlug(context.workspaceSlug)
-  let held = powerOfCaller(snapshot, caller, workspace, nowMs)
-  if (inEveryWorkspace && !platform) held = held.intersect(powerOfCaller(snapshot, caller, everyWorkspace, nowMs))
+  const heldAt = await powerOfCall(parts, call)
+  const workspace = context?.workspaceSlug
+    ? (await snapshotOf(parts, context)).workspaceBySlug(context.workspaceSlug)
+    : undefined
   // What the catalogue does not have grants nothing to anybody, so there is nothing to hold.
-  assertContains(catalogue, held, catalogue.bitsOf(permissions))
+  assertContains(parts.catalogue, reaching(heldAt, workspace, inEveryWorkspace), parts.catalogue.bitsOf(permissions))
 }
 
 /** At every place where the key will act: whoever makes it must hold there what its owner holds. */
 async function assertMayActFor(
-  { engines, clock, catalogue }: GrantsParts,
+  parts: GrantsParts,
   call: Call,
   context: TenantContext | undefined,
   owner: { readonly id: string },
   narrowing: readonly string[],
 ): Promise<void> {
-  const caller = callerOf(call)
-  const snapshot = await engines.of(context?.tenantId ?? platformTenantId)
-  const callers = await engines.of(caller.tenantId)
-  const principal = snapshot?.principalById(owner.id)
-  if (snapshot === undefined || callers === undefined || principal === undefined) throw notFound()
-  const nowMs = clock.nowMs()
-  const platform = caller.tenantId === platformTenantId
-  const bits = narrowing.length === 0 ? undefined : catalogue.bitsOf(narrowing)
+  const heldAt = await powerOfCall(parts, call)
+  const snapshot = await snapshotOf(parts, context)
+  const principal = snapshot.principalById(owner.id)
+  if (principal === undefined) throw notFound()
+  const nowMs = parts.clock.nowMs()
+  const bits = narrowing.length === 0 ? undefined : parts.catalogue.bitsOf(narrowing)
   for (const place of placesOfKey(snapshot, context)) {
     const given = powerOfPrincipal(snapshot, principal, place, nowMs)
-    const held = powerOfCaller(callers, caller, platform ? undefined : place, nowMs)
-    assertContains(catalogue, held, bits === undefined ? given : given.intersect(bits))
+    assertContains(parts.catalogue, heldAt(place), bits === undefined ? given : given.intersect(bits))
   }
+}
+
+/** Of the tenant the call acts in; of the platform when it acts in none. */
+async function snapshotOf({ engines }: GrantsParts, context: TenantContext | undefined): Promise<TenantSnapshot> {
+  const snapshot = await engines.of(context?.tenantId ?? platformTenantId)
+  if (snapshot === undefined) throw notFound()
+  return snapshot
+}
+
+/** What is held at the place, and where it must reach everywhere, in every workspace as well. */
+function reaching(heldAt: (place: PowerPlace) => Bitset, place: PowerPlace, everywhere: boolean): Bitset {
+  return everywhere ? heldAt(place).intersect(heldAt(everyWorkspace)) : heldAt(place)
 }
 
 function placesOfKey(snapshot: TenantSnapshot, context: TenantContext | undefined): PowerPlace[] {

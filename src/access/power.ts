@@ -1,8 +1,12 @@
-import type { Caller } from '../rpc/call.ts'
+import type { Clock } from '../base/clock.ts'
+import { notFound } from '../base/errors.ts'
+import { platformTenantId } from '../base/ids.ts'
+import { type Call, type Caller, callerOf } from '../rpc/call.ts'
 import { Bitset } from './engine/bitset.ts'
 import { compileBinding } from './engine/compiled-binding.ts'
 import type { PrincipalFact, WorkspaceFact } from './engine/facts.ts'
 import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
+import type { Engines } from './engines.ts'
 
 /** Stands for every workspace there is or will be: only what reaches everywhere is held in it. */
 export const everyWorkspace = 'every workspace'
@@ -33,4 +37,17 @@ export function powerOfCaller(snapshot: TenantSnapshot, caller: Caller, place: P
   const power = powerOfPrincipal(snapshot, principal, place, nowMs)
   const narrowing = snapshot.narrowingOf(key)
   return narrowing === undefined ? power : power.intersect(narrowing)
+}
+
+/** What the caller of a call holds, asked for place by place. A platform caller holds what it holds everywhere. */
+export async function powerOfCall(
+  { engines, clock }: { readonly engines: Engines; readonly clock: Clock },
+  call: Call,
+): Promise<(place: PowerPlace) => Bitset> {
+  const caller = callerOf(call)
+  const snapshot = await engines.of(caller.tenantId)
+  if (snapshot === undefined) throw notFound()
+  const platform = caller.tenantId === platformTenantId
+  const nowMs = clock.nowMs()
+  return (place) => powerOfCaller(snapshot, caller, platform ? undefined : place, nowMs)
 }

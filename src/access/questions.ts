@@ -6,7 +6,7 @@ import type { AuthorizeRequest, Principal } from '../gen/tenure/v1/access_servic
 import { actorOf, type Call, callerOf } from '../rpc/call.ts'
 import type { AccessRecorder, Demand, Freshness, Gate } from '../rpc/ports.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
-import { type Decision, noAccess, type Question, type Subject } from './engine/decision.ts'
+import { type Decision, noAccess, type Question, type Subject, unauthenticated } from './engine/decision.ts'
 import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
 import type { Engines } from './engines.ts'
 import { verifySecret } from './verify-secret.ts'
@@ -27,7 +27,7 @@ export type Asked =
 type Sooner<Value> = Value | Promise<Value>
 
 const nobody: Asked = { kind: 'decided', decision: noAccess }
-const badCredential: Asked = { kind: 'decided', decision: { ...noAccess, reason: 'UNAUTHENTICATED' } }
+const badCredential: Asked = { kind: 'decided', decision: unauthenticated }
 
 const demand: Demand = {
   permission: 'access.check',
@@ -54,7 +54,7 @@ export async function askAnywhere(parts: SubjectParts, request: AuthorizeRequest
   if (place === undefined) return badCredential
   const context = await admitted(parts, place, call)
   if (request.atLeastRevision !== '') await parts.freshness.atLeast(request.atLeastRevision, context)
-  return askAtPlace(parts, { ...request, parent: placeName(place) }, context)
+  return askAtPlace(parts, request, context)
 }
 
 /** The pipeline keeps the refusals of whole calls; what an item of a batch is refused must be kept here, or a batch is a thousand probes unseen. */

@@ -1,9 +1,8 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { notFound } from '../base/errors.ts'
 import { type Place, platformPlace } from '../base/resource-name.ts'
-import { principalNamed } from '../people/principal-named.ts'
-import { platformServiceAccountRows, serviceAccountRows } from '../people/service-account-store.ts'
-import { userRows } from '../people/user-store.ts'
+import { principalName, principalNamed } from '../people/principal-named.ts'
+import { platformServiceAccountRows } from '../people/service-account-store.ts'
 import { actorOf, type Call } from '../rpc/call.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
@@ -67,7 +66,6 @@ export function writeKeys<O extends DescMessage>(
 
 function tenantKeys(scope: ReadScope): KeyScope {
   const { context } = scope
-  const tenant = `tenants/${context.tenantSlug}`
   const rows = apiKeyRows(scope)
   return {
     place: { tenant: context.tenantSlug, workspace: context.workspaceSlug },
@@ -76,14 +74,7 @@ function tenantKeys(scope: ReadScope): KeyScope {
       const { principalId } = await principalNamed(scope, kind, name)
       return { kind, id: principalId }
     },
-    async ownerName({ kind, id }) {
-      if (kind === 'user') {
-        const user = await userRows(scope).find({ userId: id })
-        return user === undefined ? '' : `${tenant}/users/${user.slug}`
-      }
-      const account = await serviceAccountRows(scope).find({ serviceAccountId: id })
-      return account === undefined ? '' : `${tenant}/serviceAccounts/${account.slug}`
-    },
+    ownerName: ({ kind, id }) => principalName(scope, kind, id),
     insert: (row) => rows.insert({ ...row, tenantId: context.tenantId, workspaceId: context.workspaceId }),
   }
 }

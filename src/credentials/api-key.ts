@@ -22,19 +22,8 @@ export interface ApiKeyRow {
   readonly updateTime: Date
 }
 
-export interface PlatformApiKeyRow {
-  readonly apiKeyId: string
-  readonly displayName: string
-  readonly ownerId: string
-  readonly secretHash: Uint8Array
-  readonly prefix: string
-  readonly permissions: readonly string[]
-  readonly state: 'ACTIVE' | 'REVOKED'
-  readonly expireTime: Date | null
-  readonly version: number
-  readonly createTime: Date
-  readonly updateTime: Date
-}
+/** A key of the platform: its owner is always a service account. */
+export type PlatformApiKeyRow = Omit<ApiKeyRow, 'tenantId' | 'workspaceId' | 'ownerKind' | 'lastUsedTime'>
 
 /**
  * An API key, taken apart. The text is `tenure_<environment>_<id>_<secret><check>`: the id is tenant uid and key uid (32

@@ -7,8 +7,7 @@ import { Membership_State, Membership_WorkspaceReach, MembershipSchema } from '.
 import type { ReadScope } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { MembershipRow } from './membership.ts'
-import { serviceAccountRows } from './service-account-store.ts'
-import { userRows } from './user-store.ts'
+import { principalName } from './principal-named.ts'
 
 /** Names behind stored ids, looked up once for a whole page. */
 export interface NameLookup {
@@ -27,14 +26,7 @@ export function createNameLookup(scope: ReadScope): NameLookup {
   }
   return {
     principal: ({ principalKind, principalId }) =>
-      once(principalId, async () => {
-        if (principalKind === 'user') {
-          const user = await userRows(scope).find({ userId: principalId })
-          return user === undefined ? '' : `${tenant}/users/${user.slug}`
-        }
-        const account = await serviceAccountRows(scope).find({ serviceAccountId: principalId })
-        return account === undefined ? '' : `${tenant}/serviceAccounts/${account.slug}`
-      }),
+      once(principalId, () => principalName(scope, principalKind, principalId)),
     role: (reference) =>
       reference.startsWith('roles/')
         ? Promise.resolve(reference)

@@ -24,3 +24,14 @@ export async function principalNamed(scope: ReadScope, kind: PrincipalKind, name
   if (account === undefined) throw notFound()
   return { principalKind: kind, principalId: account.serviceAccountId, active: account.state === 'ACTIVE' }
 }
+
+/** The other way round: the resource name behind a stored id; empty when the principal is gone. */
+export async function principalName(scope: ReadScope, kind: PrincipalKind, id: string): Promise<string> {
+  const tenant = `tenants/${scope.context.tenantSlug}`
+  if (kind === 'user') {
+    const user = await userRows(scope).find({ userId: id })
+    return user === undefined ? '' : `${tenant}/users/${user.slug}`
+  }
+  const account = await serviceAccountRows(scope).find({ serviceAccountId: id })
+  return account === undefined ? '' : `${tenant}/serviceAccounts/${account.slug}`
+}

@@ -10,13 +10,6 @@ export interface ServiceAccountRow {
 }
 
 /** A service account of the platform. Its roles are templates that hold everywhere; tenants' roles do not reach it. */
-export interface PlatformServiceAccountRow {
-  readonly serviceAccountId: string
-  readonly slug: string
-  readonly displayName: string
-  readonly state: 'ACTIVE' | 'DISABLED'
+export interface PlatformServiceAccountRow extends Omit<ServiceAccountRow, 'tenantId'> {
   readonly roles: readonly string[]
-  readonly version: number
-  readonly createTime: Date
-  readonly updateTime: Date
 }

@@ -2,9 +2,7 @@ import type { DescMessage, DescMethod, DescService } from '@bufbuild/protobuf'
 import { createValidator } from '@bufbuild/protovalidate'
 import type { Clock } from '../base/clock.ts'
 import type { TenureError } from '../base/errors.ts'
-import type { Ids } from '../base/ids.ts'
 import type { Log } from '../observe/log.ts'
-import type { Metrics } from '../observe/metrics.ts'
 import { fullMethodName } from './builtin-policies.ts'
 import type { Handler, ServiceImplementation } from './call.ts'
 import { CallState, type IncomingCall } from './call-state.ts'
@@ -12,7 +10,6 @@ import { type Failure, failureOf } from './error-mapping.ts'
 import { createInFlightLimiter } from './in-flight-limiter.ts'
 import type { LimitClass, MethodPolicy } from './method-policy.ts'
 import { createPatternMatcher } from './pattern-matcher.ts'
-import type { AccessRecorder, Authenticator, Freshness, Gate } from './ports.ts'
 import { runSteps } from './run-steps.ts'
 import { auditStep } from './steps/audit.ts'
 import { authenticateStep } from './steps/authenticate.ts'
@@ -27,7 +24,7 @@ import { mapErrorsStep } from './steps/map-errors.ts'
 import { observeStep } from './steps/observe.ts'
 import { requestIdStep } from './steps/request-id.ts'
 import { resolveTenantStep } from './steps/resolve-tenant.ts'
-import type { Step, StepFactory, StepMethod, StepParts } from './steps/step.ts'
+import type { PipelineParts, Step, StepFactory, StepMethod, StepParts } from './steps/step.ts'
 import { validateStep } from './steps/validate.ts'
 import type { StreamMethod } from './stream.ts'
 
@@ -74,19 +71,11 @@ const defaultPipelineLimits: PipelineLimits = {
   maxRequestBytes: 1024 * 1024,
 }
 
-export interface PipelineOptions {
+export interface PipelineOptions extends PipelineParts {
   readonly services: readonly ServiceImplementation[]
   /** Streaming methods: health and reflection. They are public and take no part in the steps. */
   readonly streams?: readonly StreamMethod[]
   readonly policies: ReadonlyMap<string, MethodPolicy>
-  readonly authenticator: Authenticator
-  readonly gate: Gate
-  readonly freshness: Freshness
-  readonly recorder: AccessRecorder
-  readonly clock: Clock
-  readonly ids: Ids
-  readonly log: Log
-  readonly metrics: Metrics
   readonly limits?: Partial<PipelineLimits>
 }
 

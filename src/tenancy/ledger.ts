@@ -102,9 +102,9 @@ export async function storedAnswer(
   ledger: Ledger,
   tenantId: string,
   idempotency: { readonly key: Uint8Array; readonly requestHash: Uint8Array },
-): Promise<{ answer: Uint8Array | null; eventId: string; target: string } | undefined> {
+): Promise<Uint8Array | undefined> {
   const rows: Record<string, unknown>[] = await manager.query(
-    `SELECT request_hash, answer, event_id, target FROM ${ledger.journal} WHERE tenant_id = ? AND idempotency_key = ?`,
+    `SELECT request_hash, answer FROM ${ledger.journal} WHERE tenant_id = ? AND idempotency_key = ?`,
     [tenantId, idempotency.key],
   )
   const row = rows[0]
@@ -115,11 +115,7 @@ export async function storedAnswer(
       'This request id was used before with another body. Take a new request id, or send the same body.',
     )
   }
-  return {
-    answer: row.answer as Uint8Array | null,
-    eventId: String(row.event_id),
-    target: String(row.target),
-  }
+  return (row.answer as Uint8Array | null) ?? undefined
 }
 
 /** Writes one journal row behind `end` and answers the new end. */

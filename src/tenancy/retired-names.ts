@@ -39,7 +39,7 @@ export const DirectoryRetiredNameTable = new EntitySchema<DirectoryRetiredNameRo
   },
 })
 
-function nameRetired(slug: string): TenureError {
+export function nameRetired(slug: string): TenureError {
   return new TenureError(
     'NAME_RETIRED',
     `${JSON.stringify(slug)} was used before, and a name is never given again. Choose another.`,

@@ -68,7 +68,7 @@ export async function runUnit<O extends DescMessage>(
   const { manager, ledger, head, mutation } = run
   if (mutation.idempotency !== undefined) {
     const stored = await storedAnswer(manager, ledger, head.tenantId, mutation.idempotency)
-    if (stored?.answer != null) return { answer: fromBinary(mutation.response, stored.answer), revision: undefined }
+    if (stored !== undefined) return { answer: fromBinary(mutation.response, stored), revision: undefined }
   }
   // After the look for a stored answer: a repeated deletion finds its tenant deleted, by itself.
   run.checkState()

@@ -19,6 +19,7 @@ export interface TenantChange {
 interface ChangeRequest {
   readonly name: string
   readonly etag: string
+  readonly validateOnly?: boolean
 }
 
 /** One change of a tenant's head: in its cell under the head's lock, then in the directory's projection. */
@@ -29,8 +30,9 @@ export async function changeTenant<O extends DescMessage>(
   response: O,
   { from, change }: TenantChange,
 ): Promise<MessageShape<O>> {
+  const { validateOnly = false } = request
   const mutation = {
-    ...mutationOf(call, response, { target: request.name }),
+    ...mutationOf(call, response, { target: request.name, validateOnly }),
     onDeletedTenant: from.includes('DELETED'),
   }
   const answer = await parts.scopes.write(contextOf(call), mutation, async (unit) => {
@@ -52,17 +54,17 @@ export async function changeTenant<O extends DescMessage>(
       revision: unit.revision,
     } as unknown as MessageInitShape<O>)
   })
-  await projectHead(parts, call)
+  if (!validateOnly) await projectHead(parts, call)
   return answer
 }
 
 /** After every committed change, and after a repeated request id: the first time may have failed between cell and directory. */
-export async function projectHead(parts: TenantServiceParts, call: Call): Promise<void> {
+async function projectHead(parts: TenantServiceParts, call: Call): Promise<void> {
   const head = await parts.scopes.read(contextOf(call), (scope) => scope.rows(TenantHeadTable).find({}))
   if (head !== undefined) await parts.tenants.project(head)
 }
 
-export async function applyChange(unit: Unit, tenant: TenantHeadRow, changes: Changes): Promise<TenantHeadRow> {
+async function applyChange(unit: Unit, tenant: TenantHeadRow, changes: Changes): Promise<TenantHeadRow> {
   const written = { ...changes, version: tenant.version + 1, updateTime: unit.now }
   await unit.rows(TenantHeadTable).update(tenant.tenantId, written)
   return { ...tenant, ...written }

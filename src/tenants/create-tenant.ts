@@ -6,6 +6,7 @@ import { Tenant_Isolation } from '../gen/tenure/v1/tenant_pb.ts'
 import { type CreateTenantRequest, CreateTenantResponseSchema } from '../gen/tenure/v1/tenant_service_pb.ts'
 import { actorOf, type Call, mutationOf } from '../rpc/call.ts'
 import { firstRevision } from '../tenancy/provisioning.ts'
+import { nameRetired } from '../tenancy/retired-names.ts'
 import { defaultPlan, defaultTier, type TenantPlacementRow } from './tenant.ts'
 import { tenantToProto } from './tenant-proto.ts'
 import type { TenantServiceParts } from './tenant-service.ts'
@@ -48,10 +49,7 @@ export async function createTenant(
 
 function nameTaken(found: TenantPlacementRow, slug: string): TenureError {
   return found.state === 'DELETED'
-    ? new TenureError(
-        'NAME_RETIRED',
-        `${JSON.stringify(slug)} was used before, and a name is never given again. Choose another.`,
-      )
+    ? nameRetired(slug)
     : new TenureError('ALREADY_EXISTS', `There is a tenant ${JSON.stringify(slug)} already. Choose another name.`)
 }
 

@@ -1,15 +1,12 @@
-import { create, type MessageShape } from '@bufbuild/protobuf'
+import type { MessageShape } from '@bufbuild/protobuf'
 import { notFound } from '../base/errors.ts'
-import { checkEtag } from '../base/etag.ts'
 import { platformTenantId } from '../base/ids.ts'
 import { fieldsToUpdate } from '../base/update-mask.ts'
 import { type UpdateTenantRequest, UpdateTenantResponseSchema } from '../gen/tenure/v1/tenant_service_pb.ts'
-import { type Call, callerOf, contextOf, mutationOf } from '../rpc/call.ts'
-import { applyChange, projectHead } from './change-tenant.ts'
+import { type Call, callerOf } from '../rpc/call.ts'
+import { changeTenant } from './change-tenant.ts'
 import { defaultPlan, defaultTier } from './tenant.ts'
-import { tenantToProto } from './tenant-proto.ts'
 import type { TenantServiceParts } from './tenant-service.ts'
-import { TenantHeadTable } from './tenant-table.ts'
 
 const ofTenants = ['display_name', 'labels'] as const
 /** What a tenant pays for and how it is served is not its own to change. */
@@ -24,26 +21,20 @@ export async function updateTenant(
   if (tenant === undefined) throw notFound()
   const platform = callerOf(call).tenantId === platformTenantId
   const fields = changedFields(request, platform)
-  const mutation = mutationOf(call, UpdateTenantResponseSchema, {
-    target: tenant.name,
-    validateOnly: request.validateOnly,
+  const { name, etag } = tenant
+  return changeTenant(parts, { name, etag, validateOnly: request.validateOnly }, call, UpdateTenantResponseSchema, {
+    from: ['ACTIVE', 'SUSPENDED'],
+    change(_found, _now, unit) {
+      unit.note('fields', [...fields].sort())
+      for (const field of ['plan', 'tier'] as const) if (fields.has(field)) unit.note(field, tenant[field])
+      return {
+        ...(fields.has('display_name') ? { displayName: tenant.displayName } : {}),
+        ...(fields.has('labels') ? { labels: tenant.labels } : {}),
+        ...(fields.has('plan') ? { plan: tenant.plan || defaultPlan } : {}),
+        ...(fields.has('tier') ? { tier: tenant.tier || defaultTier } : {}),
+      }
+    },
   })
-  const answer = await parts.scopes.write(contextOf(call), mutation, async (unit) => {
-    const found = await unit.rows(TenantHeadTable).find({})
-    if (found === undefined) throw notFound()
-    checkEtag(tenant.etag, found.tenantId, found.version)
-    unit.note('fields', [...fields].sort())
-    for (const field of ['plan', 'tier'] as const) if (fields.has(field)) unit.note(field, tenant[field])
-    const changed = await applyChange(unit, found, {
-      ...(fields.has('display_name') ? { displayName: tenant.displayName } : {}),
-      ...(fields.has('labels') ? { labels: tenant.labels } : {}),
-      ...(fields.has('plan') ? { plan: tenant.plan || defaultPlan } : {}),
-      ...(fields.has('tier') ? { tier: tenant.tier || defaultTier } : {}),
-    })
-    return create(UpdateTenantResponseSchema, { tenant: tenantToProto(changed), revision: unit.revision })
-  })
-  if (!request.validateOnly) await projectHead(parts, call)
-  return answer
 }
 
 function changedFields(request: UpdateTenantRequest, platform: boolean): ReadonlySet<string> {

@@ -21,6 +21,7 @@ import {
 } from '../gen/tenure/v1/workspace_service_pb.ts'
 import { type Call, contextOf, implement, mutationOf, pageBindingOf, type ServiceImplementation } from '../rpc/call.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
+import { nameRetired } from '../tenancy/retired-names.ts'
 import type { Scopes, Unit } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import { assertUndeletable, undeleteWindowMs } from './tenant.ts'
@@ -138,10 +139,7 @@ async function createWorkspace(parts: WorkspaceServiceParts, request: CreateWork
 
 function nameTaken({ slug, state }: WorkspaceRow): TenureError {
   return state === 'DELETED'
-    ? new TenureError(
-        'NAME_RETIRED',
-        `${JSON.stringify(slug)} was used before, and a name is never given again. Choose another.`,
-      )
+    ? nameRetired(slug)
     : new TenureError('ALREADY_EXISTS', `There is a workspace ${JSON.stringify(slug)} already. Choose another name.`)
 }
 

@@ -38,7 +38,8 @@ export interface Decision {
 
 /** The one answer for whatever is unknown, foreign, gone or not a member's: one object, so that no two can differ. */
 export const noAccess: Decision = withoutPlace('NO_ACCESS')
-const unauthenticated: Decision = withoutPlace('UNAUTHENTICATED')
+/** For a credential that is none of ours, or not whole: nothing of any place is told. */
+export const unauthenticated: Decision = withoutPlace('UNAUTHENTICATED')
 
 /** What the steps of one decision learn. */
 interface Inquiry {

@@ -12,8 +12,8 @@ import type { AccessRecorder, Authenticator, Freshness, Gate } from '../ports.ts
 /** Answers nothing when it is done at once: the runner waits only when there is something to wait for. */
 export type Step = (state: CallState) => void | Promise<void>
 
-/** What the steps of every method share. */
-export interface StepParts {
+/** What the pipeline is given, and hands on to its steps. */
+export interface PipelineParts {
   readonly authenticator: Authenticator
   readonly gate: Gate
   readonly freshness: Freshness
@@ -22,6 +22,10 @@ export interface StepParts {
   readonly ids: Ids
   readonly log: Log
   readonly metrics: Metrics
+}
+
+/** What the steps of every method share. */
+export interface StepParts extends PipelineParts {
   readonly validator: Validator
   readonly maxDeadlineMs: number
   readonly writes: InFlightLimiter

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { DataSource, EntitySchema, type Logger } from 'typeorm'
 import { bindConnection } from '../../../src/sql-guard/connection-binding.ts'
 import { createGuard, type Guard } from '../../../src/sql-guard/guard.ts'
@@ -111,6 +114,34 @@ export async function openGuardedDataSource(path: string, readOnly = false): Pro
     },
     async [Symbol.asyncDispose]() {
       await dataSource.destroy()
+    },
+  }
+}
+
+export interface SeededDataSource extends GuardedDataSource {
+  readonly folder: string
+}
+
+/** A fresh file with three members and two notes of each of two tenants; disposing removes it. */
+export async function openSeededDataSource(): Promise<SeededDataSource> {
+  const folder = mkdtempSync(join(tmpdir(), 'tenure-sqlite-'))
+  const rig = await openGuardedDataSource(join(folder, 'cell.db'))
+  for (const tenant of [ACME, GLOBEX]) {
+    await rig.asTenant(tenant, PROD, async () => {
+      const members = rig.dataSource.getRepository(MemberTable)
+      await members.insert([1, 2, 3].map((n) => ({ tenant_id: tenant, id: `m${n}`, name: `member ${n}`, visits: n })))
+      const notes = rig.dataSource.getRepository(NoteTable)
+      await notes.insert(
+        [1, 2].map((n) => ({ tenant_id: tenant, workspace_id: PROD, id: `n${n}`, member_id: 'm1', body: `note ${n}` })),
+      )
+    })
+  }
+  return {
+    ...rig,
+    folder,
+    async [Symbol.asyncDispose]() {
+      await rig[Symbol.asyncDispose]()
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

@@ -1,41 +1,25 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { In, Like, Not } from 'typeorm'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { guardRefusalIn } from '../../../src/sql-guard/guard-refusal.ts'
 import {
   ACME,
   GLOBEX,
-  type GuardedDataSource,
   MemberTable,
   NoteTable,
-  openGuardedDataSource,
+  openSeededDataSource,
   PROD,
+  type SeededDataSource,
   STAGE,
 } from './guarded-data-source.ts'
 
-let folder: string
-let rig: GuardedDataSource
+let rig: SeededDataSource
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'tenure-sqlite-'))
-  rig = await openGuardedDataSource(join(folder, 'cell.db'))
-  for (const tenant of [ACME, GLOBEX]) {
-    await rig.asTenant(tenant, PROD, async () => {
-      const members = rig.dataSource.getRepository(MemberTable)
-      await members.insert([1, 2, 3].map((n) => ({ tenant_id: tenant, id: `m${n}`, name: `member ${n}`, visits: n })))
-      const notes = rig.dataSource.getRepository(NoteTable)
-      await notes.insert(
-        [1, 2].map((n) => ({ tenant_id: tenant, workspace_id: PROD, id: `n${n}`, member_id: 'm1', body: `note ${n}` })),
-      )
-    })
-  }
+  rig = await openSeededDataSource()
 })
 
 afterEach(async () => {
   await rig[Symbol.asyncDispose]()
-  rmSync(folder, { recursive: true, force: true })
 })
 
 async function reasonOf(act: () => Promise<unknown> | unknown): Promise<string | undefined> {

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { QueryFailedError } from 'typeorm'
@@ -10,36 +8,22 @@ import { createNodeSqliteDriver } from '../../../src/storage/sqlite/node-sqlite-
 import { isBusy, isDiskFull, isUniqueViolation } from '../../../src/storage/sqlite/sqlite-errors.ts'
 import {
   ACME,
-  GLOBEX,
-  type GuardedDataSource,
   MemberTable,
-  NoteTable,
   openGuardedDataSource,
+  openSeededDataSource,
   PROD,
+  type SeededDataSource,
   TABLES,
 } from './guarded-data-source.ts'
 
-let folder: string
-let rig: GuardedDataSource
+let rig: SeededDataSource
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'tenure-sqlite-'))
-  rig = await openGuardedDataSource(join(folder, 'cell.db'))
-  for (const tenant of [ACME, GLOBEX]) {
-    await rig.asTenant(tenant, PROD, async () => {
-      const members = rig.dataSource.getRepository(MemberTable)
-      await members.insert([1, 2, 3].map((n) => ({ tenant_id: tenant, id: `m${n}`, name: `member ${n}`, visits: n })))
-      const notes = rig.dataSource.getRepository(NoteTable)
-      await notes.insert(
-        [1, 2].map((n) => ({ tenant_id: tenant, workspace_id: PROD, id: `n${n}`, member_id: 'm1', body: `note ${n}` })),
-      )
-    })
-  }
+  rig = await openSeededDataSource()
 })
 
 afterEach(async () => {
   await rig[Symbol.asyncDispose]()
-  rmSync(folder, { recursive: true, force: true })
 })
 
 describe('opening', () => {
@@ -53,7 +37,7 @@ describe('opening', () => {
   })
 
   test('a read-only connection reads beside the writer and cannot write', async () => {
-    await using reader = await openGuardedDataSource(join(folder, 'cell.db'), true)
+    await using reader = await openGuardedDataSource(join(rig.folder, 'cell.db'), true)
     await reader.asTenant(ACME, PROD, async () => {
       const members = reader.dataSource.getRepository(MemberTable)
       expect(await members.countBy({ tenant_id: ACME })).toBe(3)
@@ -62,7 +46,7 @@ describe('opening', () => {
   })
 
   test('a read-only connection refuses a file that is not in WAL', async () => {
-    const path = join(folder, 'rollback-journal.db')
+    const path = join(rig.folder, 'rollback-journal.db')
     const plain = new DatabaseSync(path)
     plain.exec('CREATE TABLE t (x)')
     plain.close()
@@ -72,7 +56,7 @@ describe('opening', () => {
   test('a file that must exist is not created', async () => {
     const guard = await createGuard({ dialect: 'sqlite', tables: TABLES, sink: { refused: () => {} } })
     const Driver = createNodeSqliteDriver({ guard })
-    expect(() => new Driver(join(folder, 'missing.db'), { fileMustExist: true })).toThrow('does not exist')
+    expect(() => new Driver(join(rig.folder, 'missing.db'), { fileMustExist: true })).toThrow('does not exist')
   })
 })
 
@@ -93,11 +77,11 @@ describe('errors', () => {
   })
 
   test('a lock held past the timeout is recognised as busy', async () => {
-    const holder = new DatabaseSync(join(folder, 'cell.db'))
+    const holder = new DatabaseSync(join(rig.folder, 'cell.db'))
     holder.exec('BEGIN IMMEDIATE')
     const guard = await createGuard({ dialect: 'sqlite', tables: TABLES, sink: { refused: () => {} } })
     const Driver = createNodeSqliteDriver({ guard })
-    const connection = new Driver(join(folder, 'cell.db'), { timeout: 10 })
+    const connection = new Driver(join(rig.folder, 'cell.db'), { timeout: 10 })
     try {
       using _binding = bindConnection(connection, { kind: 'platform', purpose: 'census' })
       connection.prepare('BEGIN IMMEDIATE').run()
