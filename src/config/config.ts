@@ -1,7 +1,8 @@
 import type { CellConfig } from './cells.ts'
 import type { ListenAddress } from './listen-address.ts'
 import type { logLevels } from './settings.ts'
-import type { LocalKeyringConfig, SqliteConfig } from './stores.ts'
+import type { StalenessByPermission } from './staleness.ts'
+import type { DatabaseConfig, LocalKeyringConfig } from './stores.ts'
 
 export interface TlsConfig {
   readonly certFile: string
@@ -23,11 +24,25 @@ export interface LimitsConfig {
   readonly drainMs: number
 }
 
+/** Connections to a cell in MySQL. */
+export interface DatabasePoolConfig {
+  readonly readers: number
+  readonly writers: number
+}
+
+/** How old what decisions are made from may be while the database cannot be read. */
+export interface AccessConfig {
+  readonly maxStalenessMs: number
+  /** Permissions whose decisions must be fresher. */
+  readonly maxStalenessByPermission: StalenessByPermission
+}
+
 /** Everything a server is told from outside, validated. Deeply frozen, but for the bytes of TLS files. */
 export interface Config {
   readonly grpcAddress: ListenAddress
   readonly httpAddress: ListenAddress
-  readonly database: SqliteConfig
+  readonly database: DatabaseConfig
+  readonly databasePool: DatabasePoolConfig
   readonly keyring: LocalKeyringConfig
   readonly rootKeyFile: string
   /** Undefined only where it is the HTTP address and the system chooses that port: then it is httpUrlOf what is bound. */
@@ -39,5 +54,6 @@ export interface Config {
   readonly insecureListen: boolean
   readonly logLevel: (typeof logLevels)[number]
   readonly limits: LimitsConfig
+  readonly access: AccessConfig
   readonly cells: readonly CellConfig[]
 }

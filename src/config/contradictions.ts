@@ -11,6 +11,7 @@ export function contradictions(values: SettingValues, isKnown: IsKnown): string[
   const problems = sameAddress(values)
   if (isKnown(...tlsSettings, 'insecureListen')) problems.push(...cleartextProblems(values))
   if (isKnown(...tlsSettings, 'issuer', 'httpAddress')) problems.push(...issuerProblems(values))
+  problems.push(...stalenessProblems(values))
   return problems
 }
 
@@ -52,4 +53,15 @@ function issuerProblems({ issuer, httpAddress, tlsCertFile }: SettingValues): st
     'TENURE_ISSUER is not set, and only a server on loopback without TLS can do without; ' +
       'set it to the URL clients know this installation by.',
   ]
+}
+
+/** Whoever reads that a decision may be older than the limit for all of them would believe it. */
+function stalenessProblems({ maxStalenessMs, maxStalenessByPermission }: SettingValues): string[] {
+  if (maxStalenessMs === undefined || maxStalenessByPermission === undefined) return []
+  return Object.entries(maxStalenessByPermission)
+    .filter(([, staleness]) => staleness > maxStalenessMs)
+    .map(
+      ([permission]) =>
+        `access.maxStalenessByPermission.${permission} is more than TENURE_MAX_STALENESS_MS; lower it, or raise that for all.`,
+    )
 }

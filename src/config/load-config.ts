@@ -1,6 +1,7 @@
 import type { Config } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import { contradictions } from './contradictions.ts'
+import { readDatabaseFiles } from './database-files.ts'
 import { httpUrlOf } from './listen-address.ts'
 import { type Setting, type SettingName, type SettingValues, settingNames, settings } from './settings.ts'
 import { type ReadFile, readSettingsFile, type SettingsFile } from './settings-file.ts'
@@ -25,13 +26,16 @@ export function loadConfig({ env, readFile }: LoadConfigOptions): Config {
   const { values, refused } = readValues(env, file, path ?? '', problems)
   const isKnown = (...names: SettingName[]) => file.isReadable && names.every((name) => !refused.has(name))
   const { tls, problems: tlsProblems } = isKnown(...tlsSettings) ? readTlsFiles(values, readFile) : noTls
-  problems.push(...tlsProblems, ...contradictions(values, isKnown))
-  if (problems.length > 0 || !isWhole(values)) throw new ConfigError(problems)
-  return deepFreeze(configFrom(values, tls))
+  const { database, problems: databaseProblems } =
+    values.database === undefined ? noDatabase : readDatabaseFiles(values.database, readFile)
+  problems.push(...tlsProblems, ...databaseProblems, ...contradictions(values, isKnown))
+  if (problems.length > 0 || !isWhole(values) || database === undefined) throw new ConfigError(problems)
+  return deepFreeze(configFrom(values, database, tls))
 }
 
 const noFile: SettingsFile = { values: new Map(), problems: [], isReadable: true }
 const noTls = { tls: undefined, problems: [] }
+const noDatabase = { database: undefined, problems: [] }
 
 /** Kubernetes sets these in every pod beside a service named `tenure` or `tenure-…`; they are nobody's setting. */
 const serviceLink =
@@ -105,12 +109,13 @@ function isWhole(values: SettingValues): values is WholeValues {
   return settingNames.every((name) => !('fallback' in settings[name]) || values[name] !== undefined)
 }
 
-function configFrom(values: WholeValues, tls: Config['tls']): Config {
+function configFrom(values: WholeValues, database: Config['database'], tls: Config['tls']): Config {
   const { httpAddress } = values
   return {
     grpcAddress: values.grpcAddress,
     httpAddress,
-    database: values.database,
+    database,
+    databasePool: { readers: values.databaseReaders, writers: values.databaseWriters },
     keyring: values.keyring,
     rootKeyFile: values.rootKeyFile,
     issuer: values.issuer ?? (httpAddress.port === 0 ? undefined : httpUrlOf(httpAddress)),
@@ -126,6 +131,10 @@ function configFrom(values: WholeValues, tls: Config['tls']): Config {
       maxDeadlineMs: values.maxDeadlineMs,
       maxTenantsInMemory: values.maxTenantsInMemory,
       drainMs: values.drainMs,
+    },
+    access: {
+      maxStalenessMs: values.maxStalenessMs,
+      maxStalenessByPermission: values.maxStalenessByPermission,
     },
     cells: values.cells,
   }

@@ -1,5 +1,6 @@
 import { type CellConfig, cellsSchema } from './cells.ts'
 import { parseIssuer } from './issuer.ts'
+import { mysqlForm } from './mysql-url.ts'
 import {
   addressType,
   booleanType,
@@ -11,6 +12,7 @@ import {
   type SettingType,
   textType,
 } from './setting-types.ts'
+import { maxStalenessMs, type StalenessByPermission, stalenessByPermissionSchema } from './staleness.ts'
 import { parseDatabaseUrl, parseKeyringUrl } from './stores.ts'
 
 /** One row of the table that reading, validation and documentation share. */
@@ -37,10 +39,21 @@ function setting<Value>(
   return { ...(variable && { variable }), ...(yamlPath && { yamlPath }), type, ...rest }
 }
 
+const databaseType = parsedType(
+  `sqlite:<file> or ${mysqlForm}`.replaceAll(/[<>]/g, (bracket) => `\\${bracket}`),
+  parseDatabaseUrl,
+)
+
 const cellsType: SettingType<readonly CellConfig[]> = {
   label: 'list of {id, region}',
   fromText: (text) => text,
   schema: cellsSchema,
+}
+
+const stalenessType: SettingType<StalenessByPermission> = {
+  label: 'map of permission to milliseconds',
+  fromText: (text) => text,
+  schema: stalenessByPermissionSchema,
 }
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
@@ -58,9 +71,18 @@ export const settings = {
     fallback: '127.0.0.1:7081',
     description: 'Where Connect, gRPC-Web, JSON, `/metrics` and health listen. Port 0 lets the system choose.',
   }),
-  database: setting('TENURE_DATABASE_URL', 'database.url', parsedType('sqlite:\\<file\\>', parseDatabaseUrl), {
+  database: setting('TENURE_DATABASE_URL', 'database.url', databaseType, {
     fallback: 'sqlite:.tenure/tenure.db',
-    description: 'The database.',
+    description: 'The database. docs/settings.md says how a user, a password and the options are written.',
+    isSecret: true,
+  }),
+  databaseReaders: setting('TENURE_DATABASE_READERS', 'database.readers', integerType(1, 1000), {
+    fallback: 8,
+    description: 'Connections to a cell in MySQL that read at once.',
+  }),
+  databaseWriters: setting('TENURE_DATABASE_WRITERS', 'database.writers', integerType(1, 1000), {
+    fallback: 16,
+    description: 'Connections to a cell in MySQL that write at once.',
   }),
   keyring: setting('TENURE_KEYRING', 'keyring', parsedType('local:\\<folder\\>', parseKeyringUrl), {
     fallback: 'local:.tenure/keyring',
@@ -130,6 +152,15 @@ export const settings = {
   drainMs: setting('TENURE_DRAIN_MS', 'limits.drainMs', integerType(0, 600_000), {
     fallback: 10_000,
     description: 'How long calls under way may go on once the server is told to stop.',
+  }),
+  maxStalenessMs: setting('TENURE_MAX_STALENESS_MS', 'access.maxStalenessMs', integerType(1000, maxStalenessMs), {
+    fallback: 30_000,
+    description:
+      'How old what decisions are made from may be while the database cannot be read; then UNAVAILABLE, reason STALE.',
+  }),
+  maxStalenessByPermission: setting(undefined, 'access.maxStalenessByPermission', stalenessType, {
+    fallback: {},
+    description: 'Permissions whose decisions must be fresher than that, 0 to 86400000 each.',
   }),
   cells: setting(undefined, 'cells', cellsType, {
     fallback: [{ id: 'local', region: 'local' }],

@@ -1,9 +1,33 @@
+import { type MysqlUrl, mysqlForm, parseMysqlUrl } from './mysql-url.ts'
 import type { Accepted } from './setting-types.ts'
 
-/** Where rows live. One engine is offered so far. */
+/** Where rows live. */
+export type DatabaseConfig = SqliteConfig | MysqlConfig
+
 export interface SqliteConfig {
   readonly engine: 'sqlite'
   readonly file: string
+}
+
+export interface MysqlConfig {
+  readonly engine: 'mysql'
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  /** Secret. Empty: the account has none. */
+  readonly password: string
+  readonly database: string
+  /** Undefined: in the clear. */
+  readonly tls: MysqlTlsConfig | undefined
+}
+
+export interface MysqlTlsConfig {
+  /** PEM, as read at start. Undefined: the authorities this machine trusts. */
+  readonly ca: Buffer | undefined
+  /** PEM, as read at start: what the server is shown. */
+  readonly certificate: Buffer | undefined
+  /** PEM, as read at start. Secret. */
+  readonly privateKey: Buffer | undefined
 }
 
 /** Where keys live. One kind is offered so far. */
@@ -12,12 +36,20 @@ export interface LocalKeyringConfig {
   readonly folder: string
 }
 
-export function parseDatabaseUrl(text: string): Accepted<SqliteConfig> {
-  if (text.startsWith('mysql:')) {
-    return { problem: 'names a MySQL database, which this version does not offer; use sqlite:<file>' }
+/** Sentences never repeat a part of the text: it may hold a password. */
+export function parseDatabaseUrl(text: string): Accepted<SqliteConfig | MysqlUrl> {
+  if (text.startsWith('mysql:')) return parseMysqlUrl(text)
+  if (text.startsWith('mysqlx:')) {
+    return { problem: 'names the X protocol of MySQL, which Tenure does not speak; use mysql:// and the classic port' }
+  }
+  if (text.startsWith('mariadb:')) {
+    return {
+      problem: 'names a MariaDB, which differs from MySQL in locks, JSON and collations; use MySQL 8.4 or newer',
+    }
   }
   const file = withoutScheme('sqlite:', text)
-  if (file === undefined) return { problem: 'must be sqlite:<file>, for example sqlite:.tenure/tenure.db' }
+  if (file === undefined)
+    return { problem: `must be sqlite:<file>, for example sqlite:.tenure/tenure.db, or ${mysqlForm}` }
   // SQLite would read these as a database in memory or as a URI with options of its own.
   if (file === ':memory:' || file.startsWith('file:') || file.startsWith('//')) {
     return { problem: 'must name a plain file after "sqlite:", for example sqlite:.tenure/tenure.db' }

@@ -1,5 +1,5 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { TlsConfig } from './config.ts'
+import { authorityProblems, certificateProblems, type NamedBytes, readNamed } from './pem.ts'
 import type { SettingValues } from './settings.ts'
 import type { ReadFile } from './settings-file.ts'
 
@@ -21,10 +21,15 @@ export function readTlsFiles(values: SettingValues, readFile: ReadFile): TlsFile
   const problems: string[] = []
   const certificate = readPem('TENURE_TLS_CERT_FILE', certFile, readFile, problems)
   const privateKey = readPem('TENURE_TLS_KEY_FILE', keyFile, readFile, problems)
-  const clientCa = clientCaFile && readPem('TENURE_TLS_CLIENT_CA_FILE', clientCaFile, readFile, problems)
+  const clientCa =
+    clientCaFile === undefined ? undefined : readPem('TENURE_TLS_CLIENT_CA_FILE', clientCaFile, readFile, problems)
   if (certificate === undefined || privateKey === undefined || problems.length > 0) return { tls: undefined, problems }
-  const tls: TlsConfig = { certFile, keyFile, clientCaFile, certificate, privateKey, clientCa: clientCa || undefined }
-  problems.push(...mismatches(tls))
+  problems.push(...certificateProblems(certificate, privateKey))
+  if (clientCa !== undefined) problems.push(...authorityProblems(clientCa))
+  const tls = {
+    ...{ certFile, keyFile, clientCaFile },
+    ...{ certificate: certificate.bytes, privateKey: privateKey.bytes, clientCa: clientCa?.bytes },
+  }
   return { tls, problems }
 }
 
@@ -44,38 +49,6 @@ function missing(certFile: string | undefined, keyFile: string | undefined, caFi
   return problems
 }
 
-function readPem(name: FileSetting, path: string, readFile: ReadFile, problems: string[]): Buffer | undefined {
-  try {
-    return Buffer.from(readFile(path))
-  } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-    problems.push(`${name} names ${path}, which cannot be read (${why}); mend the path or its permissions.`)
-    return undefined
-  }
-}
-
-function mismatches({ certificate, privateKey, clientCa }: TlsConfig): string[] {
-  const problems: string[] = []
-  const own = attempt(() => new X509Certificate(certificate))
-  const key = attempt(() => createPrivateKey(privateKey))
-  if (own === undefined) problems.push('TENURE_TLS_CERT_FILE holds no PEM certificate; name one that does.')
-  if (key === undefined)
-    problems.push('TENURE_TLS_KEY_FILE holds no PEM private key without passphrase; name one that does.')
-  if (own !== undefined && key !== undefined && !own.checkPrivateKey(key)) {
-    problems.push(
-      'TENURE_TLS_KEY_FILE is not the key of the certificate in TENURE_TLS_CERT_FILE; name the two that belong together.',
-    )
-  }
-  if (clientCa !== undefined && attempt(() => new X509Certificate(clientCa)) === undefined) {
-    problems.push('TENURE_TLS_CLIENT_CA_FILE holds no PEM certificate; name one that does.')
-  }
-  return problems
-}
-
-function attempt<T>(make: () => T): T | undefined {
-  try {
-    return make()
-  } catch {
-    return undefined
-  }
+function readPem(name: FileSetting, path: string, readFile: ReadFile, problems: string[]): NamedBytes | undefined {
+  return readNamed(name, `${path}, which`, path, readFile, problems)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { load, problemsOf } from './config-rig.ts'
+import { load, loadYaml, problemsOf } from './config-rig.ts'
 import { certificatePem, foreignKeyPem, privateKeyPem } from './tls-fixture.ts'
 
 const files = { cert: certificatePem, key: privateKeyPem, other: foreignKeyPem(), text: 'not PEM' }
@@ -82,4 +82,12 @@ describe('the issuer', () => {
     expect(load({ ...env, TENURE_INSECURE_LISTEN: 'true' }).issuer).toBe(env.TENURE_ISSUER)
     expect(load({ TENURE_ISSUER: 'http://[::1]:8081' }).issuer).toBe('http://[::1]:8081')
   })
+})
+
+test('no permission is decided on older facts than all of them may be', () => {
+  const yaml = 'access: { maxStalenessMs: 2000, maxStalenessByPermission: { orders.read: 2001, orders.refund: 2000 } }'
+  expect(problemsOf(() => loadYaml(yaml))).toEqual([
+    'access.maxStalenessByPermission.orders.read is more than TENURE_MAX_STALENESS_MS; lower it, or raise that for all.',
+  ])
+  expect(loadYaml(yaml, { TENURE_MAX_STALENESS_MS: '2001' }).access.maxStalenessByPermission['orders.read']).toBe(2001)
 })

@@ -8,6 +8,7 @@ describe('what nobody sets has the documented default', () => {
       grpcAddress: { host: '127.0.0.1', port: 7080 },
       httpAddress: { host: '127.0.0.1', port: 7081 },
       database: { engine: 'sqlite', file: '.tenure/tenure.db' },
+      databasePool: { readers: 8, writers: 16 },
       keyring: { kind: 'local', folder: '.tenure/keyring' },
       rootKeyFile: '.tenure/root-api-key',
       issuer: 'http://127.0.0.1:7081',
@@ -24,18 +25,26 @@ describe('what nobody sets has the documented default', () => {
         maxTenantsInMemory: 10_000,
         drainMs: 10_000,
       },
+      access: { maxStalenessMs: 30_000, maxStalenessByPermission: {} },
       cells: [{ id: 'local', region: 'local' }],
     })
   })
 
-  test('no secret has a default', () => {
-    const withDefault = Object.values(settings).filter((setting) => setting.isSecret === true && 'fallback' in setting)
-    expect(withDefault).toEqual([])
+  test('no secret has a default, but for a database that is a file and so needs none', () => {
+    const withDefault = Object.entries(settings).filter(([, row]) => 'isSecret' in row && 'fallback' in row)
+    expect(withDefault.map(([name]) => name)).toEqual(['database'])
+    expect(settings.database.fallback).toMatch(/^sqlite:/)
   })
 
   test('a configuration cannot be changed after it is loaded, at any depth', () => {
     const config = load()
-    for (const part of [config, config.grpcAddress, config.limits, config.cells, config.cells[0]]) {
+    for (const part of [
+      config,
+      config.database,
+      config.limits,
+      config.access.maxStalenessByPermission,
+      config.cells[0],
+    ]) {
       expect(Object.isFrozen(part)).toBe(true)
     }
   })
@@ -46,7 +55,7 @@ describe('the environment and the YAML file', () => {
 grpc: { address: "[::1]:0" }
 http:
   address: localhost:9001
-database: { url: "sqlite:/data/t.db" }
+database: { url: "sqlite:/data/t.db", readers: 3, writers: 2 }
 keyring: local:/data/keys
 rootKeyFile: /data/root
 issuer: https://tenure.example.com/eu
@@ -56,6 +65,9 @@ replica: eu-2
 insecureListen: false
 log: { level: trace }
 limits: { maxInFlightReads: 5, maxInFlightWrites: 4, maxDeadlineMs: 100, maxTenantsInMemory: 3, drainMs: 0 }
+access:
+  maxStalenessMs: 5000
+  maxStalenessByPermission: { orders.refund: 0, orders.read: 5000 }
 cells:
   - { id: eu-1, region: eu }
 `
@@ -65,6 +77,7 @@ cells:
       grpcAddress: { host: '::1', port: 0 },
       httpAddress: { host: 'localhost', port: 9001 },
       database: { engine: 'sqlite', file: '/data/t.db' },
+      databasePool: { readers: 3, writers: 2 },
       keyring: { kind: 'local', folder: '/data/keys' },
       rootKeyFile: '/data/root',
       issuer: 'https://tenure.example.com/eu',
@@ -74,6 +87,7 @@ cells:
       insecureListen: false,
       logLevel: 'trace',
       limits: { maxInFlightReads: 5, maxInFlightWrites: 4, maxDeadlineMs: 100, maxTenantsInMemory: 3, drainMs: 0 },
+      access: { maxStalenessMs: 5000, maxStalenessByPermission: { 'orders.refund': 0, 'orders.read': 5000 } },
       cells: [{ id: 'eu-1', region: 'eu' }],
     })
   })
@@ -112,6 +126,21 @@ cells:
     ['audience: 5', 'audience in tenure.yaml must be text'],
     ['limits: { drainMs: "5" }', 'limits.drainMs in tenure.yaml must be a whole number'],
     ['insecureListen: "true"', 'insecureListen in tenure.yaml must be true or false'],
+    ['access: { maxStalenessByPermission: 5 }', 'must be a map of permission to milliseconds'],
+    ['access: { maxStalenessByPermission: [orders.read] }', 'must be a map of permission to milliseconds'],
+    ['access: { maxStalenessByPermission: }', 'must be a map of permission to milliseconds'],
+    [
+      'access: { maxStalenessByPermission: { orders: 5 } }',
+      'access.maxStalenessByPermission.orders in tenure.yaml is no',
+    ],
+    ['access: { maxStalenessByPermission: { __proto__: 5 } }', 'is no permission; write its name as noun.verb'],
+    [
+      'access: { maxStalenessByPermission: { orders.read: -1 } }',
+      'orders.read in tenure.yaml must be a whole number from 0',
+    ],
+    ['access: { maxStalenessByPermission: { orders.read: 1.5 } }', 'must be a whole number from 0 to 86400000'],
+    ['access: { maxStalenessByPermission: { orders.read: "5" } }', 'must be a whole number from 0 to 86400000'],
+    ['access: { maxStalenessByPermission: { orders.read: 86400001 } }', 'must be a whole number from 0 to 86400000'],
     ['cells: []', 'must list at least one cell'],
     ['cells: [{ id: a, region: b, databaseUrl: x }]', 'cells[0] in tenure.yaml has the unknown key "databaseUrl"'],
     ['cells: [{ id: A, region: b }]', 'cells[0].id in tenure.yaml must be 1 to 40'],
