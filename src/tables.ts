@@ -7,6 +7,7 @@ import { PlatformServiceAccountTable, ServiceAccountTable } from './people/servi
 import { UserTable } from './people/user-table.ts'
 import { CellTable } from './placement/cell-table.ts'
 import type { GuardedTables } from './sql-guard/guard-types.ts'
+import { CellIdentityTable, DirectoryHeartbeatTable, FeedHeartbeatTable } from './tenancy/cell-tables.ts'
 import { AuditChainTable, DirectoryChainTable, DirectoryHeadTable } from './tenancy/chain-tables.ts'
 import { DirectoryJournalTable, JournalTable } from './tenancy/journal-table.ts'
 import { pinsOf } from './tenancy/pins.ts'
@@ -30,6 +31,15 @@ export const cellTables: readonly EntitySchema[] = [
   RetiredNameTable,
 ] as unknown as EntitySchema[]
 
+/** Tables of a cell that say something about the cell itself: their rows belong to no tenant, so no tenant reaches them. */
+export const cellOwnTables: readonly EntitySchema[] = [
+  CellIdentityTable,
+  FeedHeartbeatTable,
+] as unknown as EntitySchema[]
+
+/** Everything a cell's database has. */
+export const allCellTables: readonly EntitySchema[] = [...cellTables, ...cellOwnTables]
+
 /** Tables of the directory: no row holds a tenant's data. */
 export const directoryTables: readonly EntitySchema[] = [
   DirectoryHeadTable,
@@ -42,6 +52,7 @@ export const directoryTables: readonly EntitySchema[] = [
   PlatformApiKeyTable,
   DirectoryRetiredNameTable,
   SealedKeyTable,
+  DirectoryHeartbeatTable,
 ] as unknown as EntitySchema[]
 
 /** What the guard demands of each table: read off the entities, so that a new tenant table cannot be forgotten. */

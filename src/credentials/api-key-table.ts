@@ -7,7 +7,7 @@ function sharedColumns() {
     apiKeyId: asciiColumn('apiKeyId', 36, { primary: true }),
     displayName: textColumn('displayName', 200),
     ownerId: asciiColumn('ownerId', 36),
-    secretHash: bytesColumn('secretHash'),
+    secretHash: bytesColumn('secretHash', { length: 32 }),
     prefix: textColumn('prefix', 63),
     permissions: jsonColumn('permissions'),
     state: asciiColumn('state', 20),

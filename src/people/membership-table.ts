@@ -1,5 +1,5 @@
 import { EntitySchema } from 'typeorm'
-import { asciiColumn, integerColumn, jsonColumn, timeColumn } from '../base/columns.ts'
+import { asciiColumn, booleanColumn, integerColumn, jsonColumn, timeColumn } from '../base/columns.ts'
 import type { MembershipRow } from './membership.ts'
 
 export const MembershipTable = new EntitySchema<MembershipRow>({
@@ -12,7 +12,7 @@ export const MembershipTable = new EntitySchema<MembershipRow>({
     principalKind: asciiColumn('principalKind', 20),
     principalId: asciiColumn('principalId', 36),
     roles: jsonColumn('roles'),
-    reachAll: { name: 'reach_all', type: 'boolean' },
+    reachAll: booleanColumn('reachAll'),
     expireTime: timeColumn('expireTime', { nullable: true }),
     version: integerColumn('version'),
     createTime: timeColumn('createTime'),

@@ -1,5 +1,5 @@
 import { EntitySchema } from 'typeorm'
-import { asciiColumn, exactTextColumn, integerColumn, textColumn, timeColumn } from '../base/columns.ts'
+import { asciiColumn, booleanColumn, exactTextColumn, integerColumn, textColumn, timeColumn } from '../base/columns.ts'
 import type { UserRow } from './user.ts'
 
 export const UserTable = new EntitySchema<UserRow>({
@@ -8,10 +8,10 @@ export const UserTable = new EntitySchema<UserRow>({
     tenantId: asciiColumn('tenantId', 36, { primary: true }),
     userId: asciiColumn('userId', 36, { primary: true }),
     slug: asciiColumn('slug', 63),
-    issuer: exactTextColumn('issuer'),
-    subject: exactTextColumn('subject'),
+    issuer: exactTextColumn('issuer', 255),
+    subject: exactTextColumn('subject', 255),
     email: textColumn('email', 254),
-    emailVerified: { name: 'email_verified', type: 'boolean' },
+    emailVerified: booleanColumn('emailVerified'),
     displayName: textColumn('displayName', 200),
     state: asciiColumn('state', 20),
     version: integerColumn('version'),

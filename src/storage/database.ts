@@ -17,7 +17,18 @@ export interface Database extends AsyncDisposable {
 
   /**
    * One transaction, durable when the promise resolves. Rolled back when `work` throws, or resolves with `keep: false`.
-   * Writers of one SQLite database run one after the other.
+   * `work` is run again from its start when the engine gave its transaction up (a deadlock, a lost connection): it keeps
+   * nothing from one run to the next. Writers of one SQLite database run one after the other.
    */
-  write<T>(binding: GuardBinding, work: (manager: EntityManager) => Promise<{ value: T; keep: boolean }>): Promise<T>
+  write<T>(binding: GuardBinding, work: (manager: EntityManager) => Promise<Written<T>>): Promise<T>
+}
+
+export interface Written<T> {
+  readonly value: T
+  readonly keep: boolean
+  /**
+   * Finds out, in a later transaction that may take locks, whether this one was committed: for a COMMIT whose answer was
+   * lost on the way. Without it such a write fails, and whoever began it repeats it.
+   */
+  readonly wasCommitted?: (manager: EntityManager) => Promise<boolean>
 }

@@ -1,5 +1,6 @@
 import { TenureError } from '../base/errors.ts'
 import { guardRefusalIn } from '../sql-guard/guard-refusal.ts'
+import { type MysqlFailure, mysqlFailureOf } from './mysql/mysql-errors.ts'
 import { isBusy, isDiskFull, isUniqueViolation } from './sqlite/sqlite-errors.ts'
 
 /**
@@ -8,7 +9,8 @@ import { isBusy, isDiskFull, isUniqueViolation } from './sqlite/sqlite-errors.ts
  */
 export function storageErrorFrom(error: unknown): unknown {
   if (error instanceof TenureError) return error
-  if (isUniqueViolation(error)) {
+  const failure = mysqlFailureOf(error)
+  if (isUniqueViolation(error) || failure === 'duplicate') {
     return new TenureError(
       'ALREADY_EXISTS',
       'There is one of that name or identity already. Choose another, or change that one.',
@@ -17,13 +19,13 @@ export function storageErrorFrom(error: unknown): unknown {
       },
     )
   }
-  if (isBusy(error)) {
-    return new TenureError('DATABASE_UNAVAILABLE', 'The database is busy. Repeat the call in a moment.', {
+  if (isBusy(error) || unavailable.has(failure)) {
+    return new TenureError('DATABASE_UNAVAILABLE', 'The database cannot answer now. Repeat the call in a moment.', {
       retryAfterMs: 500,
       cause: withoutValues(error),
     })
   }
-  if (isDiskFull(error)) {
+  if (isDiskFull(error) || failure === 'full') {
     return new TenureError(
       'STORAGE_FULL',
       'The database cannot take more. Make room on its disk, then repeat the call.',
@@ -35,6 +37,8 @@ export function storageErrorFrom(error: unknown): unknown {
   }
   return withoutValues(error)
 }
+
+const unavailable: ReadonlySet<MysqlFailure> = new Set(['again', 'read-only', 'lost', 'slow'])
 
 /** TypeORM's wrapper carries every bound value, and whoever logs it would log them: what is kept is what the engine said. */
 function withoutValues(error: unknown): unknown {

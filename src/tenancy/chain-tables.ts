@@ -24,7 +24,7 @@ function chainColumns() {
     tenantId: asciiColumn('tenantId', 36, { primary: true }),
     chain: asciiColumn('chain', 100, { primary: true }),
     sequence: integerColumn('sequence'),
-    chainHash: bytesColumn('chainHash'),
+    chainHash: bytesColumn('chainHash', { length: 32 }),
   }
 }
 
@@ -40,6 +40,6 @@ export const DirectoryHeadTable = new EntitySchema<DirectoryHeadRow>({
     placementEpoch: integerColumn('placementEpoch'),
     revision: integerColumn('revision'),
     sequence: integerColumn('sequence'),
-    chainHash: bytesColumn('chainHash'),
+    chainHash: bytesColumn('chainHash', { length: 32 }),
   },
 })

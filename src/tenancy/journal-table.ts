@@ -36,12 +36,12 @@ function journalColumns() {
     event: asciiColumn('event', 127),
     target: textColumn('target', 300),
     record: bytesColumn('record'),
-    hash: bytesColumn('hash'),
+    hash: bytesColumn('hash', { length: 32 }),
     revision: integerColumn('revision'),
     changes: jsonColumn('changes', { nullable: true }),
     attemptId: asciiColumn('attemptId', 36, { nullable: true }),
-    idempotencyKey: bytesColumn('idempotencyKey', { nullable: true }),
-    requestHash: bytesColumn('requestHash', { nullable: true }),
+    idempotencyKey: bytesColumn('idempotencyKey', { length: 32, nullable: true }),
+    requestHash: bytesColumn('requestHash', { length: 32, nullable: true }),
     answer: bytesColumn('answer', { nullable: true }),
   }
 }

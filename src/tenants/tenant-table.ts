@@ -33,7 +33,7 @@ export const TenantHeadTable = new EntitySchema<TenantHeadRow>({
     timelineId: asciiColumn('timelineId', 36),
     revision: integerColumn('revision'),
     sequence: integerColumn('sequence'),
-    chainHash: bytesColumn('chainHash'),
+    chainHash: bytesColumn('chainHash', { length: 32 }),
   },
 })
 

@@ -1,3 +1,4 @@
+import { directoryTablesMysql } from './0001-directory-mysql.ts'
 import type { Migration } from './migration.ts'
 
 /** The directory: which cell holds which tenant, and everything that belongs to the platform itself. */
@@ -121,4 +122,5 @@ export const directoryTables: Migration = {
       create_time datetime NOT NULL
     )`,
   ],
+  mysql: directoryTablesMysql,
 }

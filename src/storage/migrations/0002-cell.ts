@@ -1,3 +1,4 @@
+import { cellTablesMysql } from './0002-cell-mysql.ts'
 import type { Migration } from './migration.ts'
 
 /** A cell: the rows of its tenants. Every key of a tenant table begins with tenant_id; the feed id orders the journal of the whole cell. */
@@ -169,4 +170,5 @@ export const cellTables: Migration = {
       PRIMARY KEY (tenant_id, workspace_id, collection, slug)
     )`,
   ],
+  mysql: cellTablesMysql,
 }

@@ -1,8 +1,10 @@
 import { directoryTables } from './0001-directory.ts'
 import { cellTables } from './0002-cell.ts'
+import { cellFeed } from './0003-feed.ts'
+import { directoryFeed } from './0004-directory-feed.ts'
 import type { Migration } from './migration.ts'
 
 /** The one list. Order is by number; a number is never reused and a migration that was released is never changed. */
-export const migrations: readonly Migration[] = [directoryTables, cellTables]
+export const migrations: readonly Migration[] = [directoryTables, cellTables, cellFeed, directoryFeed]
 
 export const schemaVersion = migrations.length

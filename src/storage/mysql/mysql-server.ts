@@ -30,7 +30,8 @@ export function connectionOptionsOf(server: MysqlServer): ConnectionOptions {
   return {
     ...{ host, port, user, password, database },
     ...(tls === undefined ? {} : { ssl: sslFrom(tls) }),
-    charset: 'UTF8MB4_0900_BIN',
+    // The handshake has one byte for it; the session then sets the collation the columns have, whose number is larger.
+    charset: 'UTF8MB4_BIN',
     timezone: 'Z',
     connectTimeout: connectTimeoutMs,
     supportBigNumbers: true,

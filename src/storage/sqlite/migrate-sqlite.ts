@@ -1,22 +1,16 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../base/clock.ts'
-import { StartError } from '../../base/start-error.ts'
-import type { DatabaseRole } from '../migrations/migration.ts'
-import { migrations } from '../migrations/migrations.ts'
-
-export interface MigrationStatus {
-  readonly number: number
-  readonly name: string
-  readonly role: DatabaseRole
-  /** Unset while it is not applied. */
-  readonly applyTime: string | undefined
-}
+import {
+  type AppliedMigrations,
+  type MigrationStatus,
+  migrationStatusFrom,
+  missingMigrations,
+} from '../migration-status.ts'
 
 /** What is applied and what is not, without changing anything. The file must be claimed. */
 export function sqliteMigrationStatus(path: string): MigrationStatus[] {
   using database = open(path)
-  const applied = appliedMigrations(database)
-  return migrations.map(({ number, name, role }) => ({ number, name, role, applyTime: applied.get(number) }))
+  return migrationStatusFrom(appliedMigrations(database))
 }
 
 /** Applies what is missing, one transaction each. Answers the numbers applied. The file must be claimed. */
@@ -26,14 +20,7 @@ export function migrateSqlite(path: string, clock: Clock): number[] {
   database.exec(
     'CREATE TABLE IF NOT EXISTS schema_migrations (number integer NOT NULL PRIMARY KEY, name varchar(63) NOT NULL, apply_time datetime NOT NULL)',
   )
-  const applied = appliedMigrations(database)
-  const newest = Math.max(0, ...applied.keys())
-  if (newest > migrations.length) {
-    throw new StartError(
-      `The database is at schema ${newest}, newer than this program knows (${migrations.length}). Start the newer version.`,
-    )
-  }
-  const missing = migrations.filter(({ number }) => !applied.has(number))
+  const missing = missingMigrations(appliedMigrations(database))
   for (const migration of missing) {
     database.exec('BEGIN IMMEDIATE')
     for (const statement of migration.sqlite) database.exec(statement)
@@ -45,7 +32,7 @@ export function migrateSqlite(path: string, clock: Clock): number[] {
   return missing.map(({ number }) => number)
 }
 
-function appliedMigrations(database: DatabaseSync): Map<number, string> {
+function appliedMigrations(database: DatabaseSync): AppliedMigrations {
   const table = database
     .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'")
     .get()

@@ -3,7 +3,7 @@ import { createLeasePool, type LeasePool } from '../../base/lease-pool.ts'
 import { bindConnection } from '../../sql-guard/connection-binding.ts'
 import type { Guard } from '../../sql-guard/guard.ts'
 import type { GuardBinding } from '../../sql-guard/guard-types.ts'
-import type { Database } from '../database.ts'
+import type { Database, Written } from '../database.ts'
 import { storageErrorFrom } from '../storage-error.ts'
 import { createNodeSqliteDriver } from './node-sqlite-driver.ts'
 
@@ -29,15 +29,15 @@ const writerTurnQueue = 1_000
 
 /** The turn that every writer of one file waits for. */
 export function createWriterTurn(): LeasePool<undefined> {
-  return createLeasePool([undefined], writerTurnQueue)
+  return createLeasePool([undefined], { maxWaiting: writerTurnQueue })
 }
 
 export async function openSqliteDatabase(options: SqliteDatabaseOptions): Promise<Database> {
   const writer = await connect(options, false)
   const readers: Connection[] = []
   for (let i = 0; i < options.readers; i += 1) readers.push(await connect(options, true))
-  const writers = createLeasePool([writer], writerTurnQueue)
-  const readerPool = createLeasePool(readers, options.maxWaitingReads)
+  const writers = createLeasePool([writer], { maxWaiting: writerTurnQueue })
+  const readerPool = createLeasePool(readers, { maxWaiting: options.maxWaitingReads })
 
   return {
     engine: 'sqlite',
@@ -89,7 +89,7 @@ async function inSnapshot<T>(
 async function inTransaction<T>(
   connection: Connection,
   binding: GuardBinding,
-  work: (manager: EntityManager) => Promise<{ value: T; keep: boolean }>,
+  work: (manager: EntityManager) => Promise<Written<T>>,
 ): Promise<T> {
   using _bound = bindConnection(connection.handle, binding)
   await run(connection, 'BEGIN IMMEDIATE')

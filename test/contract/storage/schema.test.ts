@@ -2,116 +2,167 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { EntitySchema, EntitySchemaColumnOptions } from 'typeorm'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { EntitySchemaColumnOptions } from 'typeorm'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
+import type { MigrationStatus } from '../../../src/storage/migration-status.ts'
+import { migrateMysql, mysqlMigrationStatus } from '../../../src/storage/mysql/migrate-mysql.ts'
 import { migrateSqlite, sqliteMigrationStatus } from '../../../src/storage/sqlite/migrate-sqlite.ts'
-import { cellTables, directoryTables } from '../../../src/tables.ts'
+import { cellOwnTables, cellTables, directoryTables, guardedTables } from '../../../src/tables.ts'
+import { mysqlTypeOf, readMysqlSchema, readMysqlTableOptions } from './mysql-schema.ts'
+import { declaredTable, type Schema, tableNameOf, withoutTypes } from './schema-model.ts'
+import { createScratchDatabase, type ScratchDatabase } from './scratch-database.ts'
+import { readSqliteSchema, sqliteTypeOf } from './sqlite-schema.ts'
 
-let folder: string
-let database: DatabaseSync
+/** A migrated database of one engine. */
+interface Migrated extends AsyncDisposable {
+  readonly schema: Schema
+  status(): MigrationStatus[] | Promise<MigrationStatus[]>
+  migrate(): number[] | Promise<number[]>
+}
 
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tenure-schema-'))
-  migrateSqlite(join(folder, 'tenure.db'), systemClock)
-  database = new DatabaseSync(join(folder, 'tenure.db'))
-})
-
-afterAll(() => {
-  database.close()
-  rmSync(folder, { recursive: true, force: true })
-})
-
-interface Column {
+interface Engine {
   readonly name: string
-  readonly type: string
-  readonly nullable: boolean
-  readonly key: number
+  readonly typeOf: (column: EntitySchemaColumnOptions) => string
+  readonly open: () => Promise<Migrated>
 }
 
-function migrated(table: string): Column[] {
-  const rows = database.prepare(`SELECT name, type, "notnull" AS required, pk FROM pragma_table_info('${table}')`).all()
-  return rows
-    .map((row) => ({
-      name: String(row.name),
-      type: String(row.type).toLowerCase(),
-      nullable: row.required === 0,
-      key: Number(row.pk),
-    }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-}
+const engines: readonly Engine[] = [
+  { name: 'SQLite', typeOf: sqliteTypeOf, open: openSqlite },
+  { name: 'MySQL', typeOf: mysqlTypeOf, open: openMysql },
+]
 
-function declared(table: EntitySchema): Column[] {
-  let key = 0
-  return Object.entries(table.options.columns as Record<string, EntitySchemaColumnOptions>)
-    .map(([property, column]) => {
-      if (column.primary === true) key += 1
-      const length = column.type === 'varchar' ? `(${column.length})` : ''
-      return {
-        name: column.name ?? property,
-        type: `${String(column.type)}${length}`,
-        nullable: column.nullable === true,
-        key: column.primary === true ? key : 0,
-      }
-    })
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-const tables = [...cellTables, ...directoryTables]
-
-test.each(tables.map((table) => [table.options.tableName ?? table.options.name, table] as const))(
-  'the migrated table %s is the declared one',
-  (name, table) => {
-    expect(migrated(name)).toEqual(declared(table))
-  },
-)
-
-test.each(tables.map((table) => [table.options.tableName ?? table.options.name, table] as const))(
-  'the indices of %s are the declared ones',
-  (name, table) => {
-    const rows = database
-      .prepare(`SELECT name, "unique" AS is_unique FROM pragma_index_list('${name}') WHERE origin = 'c'`)
-      .all()
-    const columns = table.options.columns as Record<string, EntitySchemaColumnOptions>
-    const found = rows.map((row) => ({
-      name: row.name,
-      unique: row.is_unique === 1,
-      columns: database
-        .prepare(`SELECT name FROM pragma_index_info('${String(row.name)}') ORDER BY seqno`)
-        .all()
-        .map((each) => each.name),
-    }))
-    const wanted = (table.options.indices ?? []).map((index) => ({
-      name: index.name,
-      unique: index.unique === true,
-      columns: (index.columns as string[]).map((property) => columns[property]?.name ?? property),
-    }))
-    const byName = (a: { name?: unknown }, b: { name?: unknown }) => (String(a.name) < String(b.name) ? -1 : 1)
-    expect(found.sort(byName)).toEqual(wanted.sort(byName))
-  },
-)
-
-test('every key of a tenant table begins with tenant_id, but for the feed id that orders the journal', () => {
-  for (const table of cellTables) {
-    const name = table.options.tableName ?? table.options.name
-    const first = migrated(name).find(({ key }) => key === 1)?.name
-    expect([name, first]).toEqual([name, name === 'journal' ? 'feed_id' : 'tenant_id'])
-    for (const index of table.options.indices ?? []) {
-      if (index.unique === true) expect([name, (index.columns as string[])[0]]).toEqual([name, 'tenantId'])
-    }
+async function openSqlite(): Promise<Migrated> {
+  const folder = mkdtempSync(join(tmpdir(), 'tenure-schema-'))
+  const file = join(folder, 'tenure.db')
+  migrateSqlite(file, systemClock)
+  const database = new DatabaseSync(file)
+  const schema = readSqliteSchema(database)
+  database.close()
+  return {
+    schema,
+    status: () => sqliteMigrationStatus(file),
+    migrate: () => migrateSqlite(file, systemClock),
+    async [Symbol.asyncDispose]() {
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
+}
+
+async function openMysql(): Promise<Migrated> {
+  const scratch = await createScratchDatabase()
+  await migrateMysql(scratch.server, systemClock)
+  return {
+    schema: await readMysqlSchema(scratch),
+    status: () => mysqlMigrationStatus(scratch.server),
+    migrate: () => migrateMysql(scratch.server, systemClock),
+    [Symbol.asyncDispose]: () => scratch[Symbol.asyncDispose](),
+  }
+}
+
+const entities = [...cellTables, ...cellOwnTables, ...directoryTables].map((table) => ({
+  table,
+  name: tableNameOf(table),
+}))
+
+describe.each(engines)('the schema in $name', ({ typeOf, open }) => {
+  let database: Migrated
+  beforeAll(async () => {
+    database = await open()
+  })
+  afterAll(() => database?.[Symbol.asyncDispose]())
+
+  test.each(entities)('the migrated table $name is the declared one, with its indices', ({ name, table }) => {
+    expect(database.schema[name]).toEqual(declaredTable(table, typeOf))
+  })
+
+  test('there is no table that no entity declares', () => {
+    const known = [...entities.map(({ name }) => name), 'schema_migrations']
+    expect(Object.keys(database.schema).sort()).toEqual(known.sort())
+  })
+
+  test('migrations are numbered without gaps and applied once', async () => {
+    const status = await database.status()
+    expect(status.map(({ number }) => number)).toEqual(status.map((_, index) => index + 1))
+    expect(status.every(({ applyTime }) => applyTime !== undefined)).toBe(true)
+    expect(await database.migrate()).toEqual([])
+  })
 })
 
-test('there is no table that no entity declares', () => {
-  const rows = database
-    .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    .all()
-  const known = new Set([...tables.map((table) => table.options.tableName ?? table.options.name), 'schema_migrations'])
-  expect(rows.map((row) => row.name).filter((name) => !known.has(String(name)))).toEqual([])
+test('both engines have the same tables, columns, nullability, keys and indices', async () => {
+  await using sqlite = await openSqlite()
+  await using mysql = await openMysql()
+  expect(withoutTypes(mysql.schema)).toEqual(withoutTypes(sqlite.schema))
 })
 
-test('migrations are numbered without gaps and applied once', () => {
-  const status = sqliteMigrationStatus(join(folder, 'tenure.db'))
-  expect(status.map(({ number }) => number)).toEqual(status.map((_, index) => index + 1))
-  expect(migrateSqlite(join(folder, 'tenure.db'), systemClock)).toEqual([])
+describe('keys', () => {
+  const keysOf = (schema: Schema, name: string) =>
+    Object.entries(schema[name]?.columns ?? {})
+      .filter(([, { key }]) => key > 0)
+      .sort(([, a], [, b]) => a.key - b.key)
+      .map(([column]) => column)
+  const declared: Schema = Object.fromEntries(
+    entities.map(({ name, table }) => [name, declaredTable(table, () => '')] as const),
+  )
+
+  test('every key of a tenant table begins with tenant_id, but for the feed id that orders the journal', () => {
+    for (const name of cellTables.map(tableNameOf)) {
+      expect([name, keysOf(declared, name)[0]]).toEqual([name, name === 'journal' ? 'feed_id' : 'tenant_id'])
+      for (const { unique, columns } of Object.values(declared[name]?.indices ?? {})) {
+        if (unique) expect([name, columns[0]]).toEqual([name, 'tenant_id'])
+      }
+    }
+  })
+
+  test('a table of the cell itself belongs to no tenant, and no tenant reaches it', () => {
+    const { tenantTables } = guardedTables()
+    for (const name of cellOwnTables.map(tableNameOf)) {
+      expect(Object.keys(declared[name]?.columns ?? {})).not.toContain('tenant_id')
+      expect(tenantTables.has(name)).toBe(false)
+    }
+  })
+})
+
+describe('what MySQL would decide by itself', () => {
+  let scratch: ScratchDatabase
+  beforeAll(async () => {
+    scratch = await createScratchDatabase()
+    await migrateMysql(scratch.server, systemClock)
+  })
+  afterAll(() => scratch?.[Symbol.asyncDispose]())
+
+  test('every table is of InnoDB and has its own character set, whatever that of the database is', async () => {
+    expect(await readMysqlTableOptions(scratch)).toEqual(['InnoDB Dynamic utf8mb4_0900_bin'])
+  })
+
+  // Each changes one thing of what the ones before have left.
+  test.each([
+    'ALTER TABLE users MODIFY subject varbinary(254) NOT NULL',
+    'ALTER TABLE users MODIFY slug varchar(63) CHARACTER SET ascii COLLATE ascii_general_ci NOT NULL',
+    'ALTER TABLE users MODIFY display_name varchar(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci NOT NULL',
+    'ALTER TABLE users MODIFY display_name varchar(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci NULL',
+    'ALTER TABLE users MODIFY display_name varchar(200) CHARACTER SET utf8mb3 COLLATE utf8mb3_bin NULL',
+    "ALTER TABLE users ALTER COLUMN state SET DEFAULT 'ACTIVE'",
+    'ALTER TABLE users MODIFY create_time datetime(6) NOT NULL',
+    'ALTER TABLE users DROP PRIMARY KEY, ADD PRIMARY KEY (user_id, tenant_id)',
+    'ALTER TABLE users DROP INDEX users_slug, ADD INDEX users_slug (tenant_id, slug)',
+    'ALTER TABLE users DROP INDEX users_slug, ADD INDEX users_slug (slug, tenant_id)',
+    'ALTER TABLE users DROP INDEX users_email, ADD INDEX users_email (tenant_id, email(100), slug)',
+    'ALTER TABLE users DROP INDEX users_created, ADD INDEX users_created (tenant_id, create_time DESC, slug)',
+    'ALTER TABLE users DROP INDEX users_created',
+    'ALTER TABLE users ADD INDEX users_state (tenant_id, state)',
+    'ALTER TABLE journal MODIFY feed_id bigint NOT NULL',
+    'ALTER TABLE journal MODIFY record blob NOT NULL',
+    'ALTER TABLE api_keys MODIFY secret_hash varbinary(32) NOT NULL',
+    'ALTER TABLE api_keys DEFAULT CHARACTER SET latin1',
+    'ALTER TABLE api_keys ROW_FORMAT=COMPACT',
+    'ALTER TABLE api_keys ENGINE=MyISAM',
+    'CREATE VIEW everyone AS SELECT * FROM users',
+    'DROP TABLE roles',
+  ])('the comparison sees %s', async (statement) => {
+    const seen = async () => ({ schema: await readMysqlSchema(scratch), options: await readMysqlTableOptions(scratch) })
+    const before = await seen()
+    await scratch.admin.query(statement)
+    expect(await seen()).not.toEqual(before)
+  })
 })

@@ -172,8 +172,9 @@ function unitsAreWholeOrNothing(cell: Cell): void {
     await cell.insert(row)
     const increment = () =>
       cell.database.write(bound(acme), async (manager) => {
-        const found = await usersOf(acme, manager).find({ slug: 'counted' })
-        await usersOf(acme, manager).update(row.userId, { version: (found?.version ?? 0) + 1 })
+        const lock = `SELECT version FROM users WHERE tenant_id = ? AND user_id = ?${cell.database.rowLock.forUpdate}`
+        const [found] = await manager.query(lock, [acme, row.userId])
+        await usersOf(acme, manager).update(row.userId, { version: Number(found.version) + 1 })
         return { value: undefined, keep: true }
       })
     await Promise.all(Array.from({ length: 32 }, increment))

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto'
+import type { MysqlServer } from './mysql-server.ts'
+import { type MysqlSession, openSession } from './mysql-session.ts'
+
+const askTimeoutMs = 3_000
+/** Often enough that the server does not end the session for idling, and that a lost name is noticed soon. */
+const keepAliveMs = 5_000
+
+/** Names of locks are the whole server's, at most 64 characters; two installations on one server must not meet. */
+function lockName(server: MysqlServer, purpose: string): string {
+  const digest = createHash('sha256').update(`${server.database}/${purpose}`).digest('hex')
+  return `tenure:${digest.slice(0, 48)}`
+}
+
+/** Runs `work` while no other process that shares the database is in work of the same purpose. Undefined: it could not be had in time. */
+export async function withNamedLock<T>(
+  server: MysqlServer,
+  purpose: string,
+  waitMs: number,
+  work: () => Promise<T>,
+): Promise<{ readonly value: T } | undefined> {
+  const session = await openSession(server, 'read')
+  try {
+    if (!(await takeLock(session, lockName(server, purpose), waitMs))) return undefined
+    return { value: await work() }
+  } finally {
+    // The lock ends with the session.
+    await session.end()
+  }
+}
+
+/** In steps of a second: the session ends any statement that takes longer than a few. */
+async function takeLock(session: MysqlSession, name: string, waitMs: number): Promise<boolean> {
+  for (let waitedMs = 0; ; waitedMs += 1_000) {
+    const rows = await session.run('SELECT GET_LOCK(?, ?) AS taken', [name, waitedMs < waitMs ? 1 : 0], askTimeoutMs)
+    if (Array.isArray(rows) && Number(rows[0]?.taken) === 1) return true
+    if (waitedMs >= waitMs) return false
+  }
+}
+
+/**
+ * Holds a name for as long as this process lives, so that no two servers go by one name. The server frees it when the
+ * connection ends, whatever became of the process; after an interruption it is taken again. Undefined: another has it.
+ */
+export async function holdName(
+  server: MysqlServer,
+  purpose: string,
+  waitMs: number,
+  failed: (what: string, error: unknown) => void,
+): Promise<AsyncDisposable | undefined> {
+  const name = lockName(server, purpose)
+  let session = await openSession(server, 'read')
+  if (!(await takeLock(session, name, waitMs))) {
+    await session.end()
+    return undefined
+  }
+  let ended = false
+  let running: Promise<void> = Promise.resolve()
+  const keep = async (): Promise<void> => {
+    try {
+      await session.run('DO 0', [], askTimeoutMs)
+      return
+    } catch {
+      session.destroy()
+    }
+    try {
+      session = await openSession(server, 'read')
+      if (!(await takeLock(session, name, 0))) {
+        session.destroy()
+        failed('another server has taken the name of this one; give each a TENURE_REPLICA of its own', undefined)
+      }
+    } catch {
+      // The database is away, and everything else says so already; the next round tries again.
+    }
+  }
+  const timer = setInterval(() => {
+    if (!ended) running = running.then(keep)
+  }, keepAliveMs)
+  return {
+    async [Symbol.asyncDispose]() {
+      ended = true
+      clearInterval(timer)
+      await running
+      await session.end()
+    },
+  }
+}

@@ -1,0 +1,99 @@
+import type { Clock } from '../../base/clock.ts'
+import { createLeasePool } from '../../base/lease-pool.ts'
+import { ConnectionLost, mysqlFailureOf } from './mysql-errors.ts'
+import type { MysqlServer } from './mysql-server.ts'
+import { type MysqlSession, openSession } from './mysql-session.ts'
+import type { SessionKind } from './session-settings.ts'
+
+/** A bounded number of sessions, each with one borrower at a time. */
+export interface SessionPool {
+  /** Opens a session where none is free that lives. What comes back ended is replaced by the next borrower. */
+  use<T>(work: (session: MysqlSession) => Promise<T>): Promise<T>
+  /** Ends every session once its borrower is done: the server behind the name may be another one by now. */
+  renew(): void
+  close(): Promise<void>
+}
+
+export interface SessionPoolOptions {
+  readonly server: MysqlServer
+  readonly kind: SessionKind
+  readonly size: number
+  readonly maxWaiting: number
+  readonly clock: Clock
+  /** Hears of the first failure to connect after a success, with what the driver said. */
+  readonly unreachable: (error: unknown) => void
+}
+
+const maxWaitMs = 2_000
+/** The server ends idle sessions; one that slept for long is asked whether it lives before anything depends on it. */
+const askAfterIdleMs = 10_000
+const askTimeoutMs = 1_000
+/** While a server cannot be reached, one borrower in so many milliseconds finds that out; the others are told at once. */
+const holdOffMs = 200
+
+interface Slot {
+  session: MysqlSession | undefined
+  generation: number
+}
+
+export function createSessionPool(options: SessionPoolOptions): SessionPool {
+  const { server, kind, size, maxWaiting, clock, unreachable } = options
+  const slots: Slot[] = Array.from({ length: size }, () => ({ session: undefined, generation: 0 }))
+  const leases = createLeasePool(slots, { maxWaiting, maxWaitMs })
+  let generation = 0
+  let failure: { readonly error: unknown; readonly untilMs: number } | undefined
+
+  const open = async (slot: Slot): Promise<MysqlSession> => {
+    if (failure !== undefined && clock.monotonicMs() < failure.untilMs) throw failure.error
+    slot.generation = generation
+    try {
+      slot.session = await openSession(server, kind)
+      failure = undefined
+      return slot.session
+    } catch (cause) {
+      if (failure === undefined) unreachable(cause)
+      const error =
+        mysqlFailureOf(cause) === 'read-only' ? cause : new ConnectionLost('no connection could be had', { cause })
+      failure = { error, untilMs: clock.monotonicMs() + holdOffMs }
+      throw error
+    }
+  }
+  const living = async (slot: Slot): Promise<MysqlSession> => {
+    const { session } = slot
+    if (session === undefined || session.ended) return open(slot)
+    if (slot.generation === generation && (await answers(session, clock.monotonicMs()))) return session
+    session.destroy()
+    return open(slot)
+  }
+
+  return {
+    use: (work) =>
+      leases.use(async (slot) => {
+        const session = await living(slot)
+        try {
+          return await work(session)
+        } finally {
+          session.idleSinceMs = clock.monotonicMs()
+        }
+      }),
+    renew() {
+      generation += 1
+    },
+    async close() {
+      await leases.close()
+      await Promise.all(slots.map(({ session }) => session?.end()))
+    },
+  }
+}
+
+async function answers(session: MysqlSession, nowMs: number): Promise<boolean> {
+  if (nowMs - session.idleSinceMs < askAfterIdleMs) return true
+  try {
+    await session.run('DO 0', [], askTimeoutMs)
+    // In a write session even that opens a transaction.
+    if (session.kind === 'write') await session.run('ROLLBACK', [], askTimeoutMs)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,58 @@
+import type { EntitySchema, EntitySchemaColumnOptions } from 'typeorm'
+
+/** A table as an engine has it, or as an entity declares it for that engine. */
+export interface Table {
+  /** By name. */
+  readonly columns: Readonly<Record<string, Column>>
+  /** By name, without the primary key. */
+  readonly indices: Readonly<Record<string, Index>>
+}
+
+export interface Column {
+  /** Everything the engine knows of its values: type, length, precision, character set, collation, default. */
+  readonly type: string
+  readonly nullable: boolean
+  /** Its place in the primary key, from 1; 0: it is not in it. */
+  readonly key: number
+}
+
+export interface Index {
+  readonly unique: boolean
+  readonly columns: readonly string[]
+}
+
+/** By name of the table. */
+export type Schema = Readonly<Record<string, Table>>
+
+export function tableNameOf(entity: EntitySchema): string {
+  return entity.options.tableName ?? entity.options.name
+}
+
+/** What the entity demands of an engine that writes its types as `typeOf` does. */
+export function declaredTable(entity: EntitySchema, typeOf: (column: EntitySchemaColumnOptions) => string): Table {
+  const declared = entity.options.columns as Record<string, EntitySchemaColumnOptions>
+  const nameOf = (property: string) => declared[property]?.name ?? property
+  const keys = Object.keys(declared).filter((property) => declared[property]?.primary === true)
+  const columns = Object.entries(declared).map(([property, column]) => [
+    nameOf(property),
+    { type: typeOf(column), nullable: column.nullable === true, key: keys.indexOf(property) + 1 },
+  ])
+  const indices = (entity.options.indices ?? []).map(({ name, unique, columns: properties }) => [
+    name,
+    { unique: unique === true, columns: (properties as string[]).map(nameOf) },
+  ])
+  return { columns: Object.fromEntries(columns), indices: Object.fromEntries(indices) }
+}
+
+/** What two engines must have alike: everything but how they write a type. */
+export function withoutTypes(schema: Schema): Schema {
+  return Object.fromEntries(
+    Object.entries(schema).map(([name, { columns, indices }]) => [
+      name,
+      {
+        indices,
+        columns: Object.fromEntries(Object.entries(columns).map(([key, column]) => [key, { ...column, type: '' }])),
+      },
+    ]),
+  )
+}
