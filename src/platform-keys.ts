@@ -1,3 +1,4 @@
+import { TenureError } from './base/errors.ts'
 import { nilUuid, platformTenantId, tenantLevel } from './base/ids.ts'
 import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
@@ -40,9 +41,16 @@ export async function openPageTokenKey(platform: Platform, keyring: Keyring, run
   const key = Buffer.alloc(keyBytes)
   runtime.random(key)
   const envelope = await sealValue(keyring, platformKeyId, place, key, runtime.random)
-  await directory.writeUnlogged(capability, (scope) =>
-    scope.rows(SealedKeyTable).insert({ keyName, envelope, createTime: new Date(runtime.clock.nowMs()) }),
-  )
+  const createTime = new Date(runtime.clock.nowMs())
+  try {
+    await directory.writeUnlogged(capability, (scope) =>
+      scope.rows(SealedKeyTable).insert({ keyName, envelope, createTime }),
+    )
+  } catch (error) {
+    // Another server started on the same empty database, and was first.
+    if (!(error instanceof TenureError && error.reason === 'ALREADY_EXISTS')) throw error
+    return openPageTokenKey(platform, keyring, runtime)
+  }
   return key
 }
 

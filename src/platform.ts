@@ -9,20 +9,23 @@ import { createFreshness } from './access/freshness.ts'
 import { type AccessGate, createGate } from './access/gate.ts'
 import { createGrants, type Grants } from './access/grants.ts'
 import { createPlatformFactsReader, readPlatformSnapshot } from './access/platform-facts-reader.ts'
+import { createStaleness, type Staleness } from './access/staleness.ts'
 import { platformTenantId, type TenantId } from './base/ids.ts'
 import type { Config } from './config/config.ts'
 import { createAuthenticator } from './credentials/authenticator.ts'
+import { type Feeds, openFeeds } from './feeds.ts'
 import { registerCells } from './placement/cell-store.ts'
 import type { AccessRecorder, Authenticator, Demands, Freshness } from './rpc/ports.ts'
 import type { Runtime } from './server.ts'
 import { openStorage, type Storage } from './storage-parts.ts'
 import { type AccessLog, createAccessLog } from './tenancy/access-log.ts'
-import { type ChangeFeed, openChangeFeed } from './tenancy/change-feed.ts'
 import { type Directory, openDirectory } from './tenancy/directory.ts'
+import type { JournalCommit } from './tenancy/journal-follower.ts'
 import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/platform-capability.ts'
 import { readCell } from './tenancy/platform-scope.ts'
 import { provisionTenant } from './tenancy/provisioning.ts'
-import { type Committed, createScopes, type Scopes } from './tenancy/scope.ts'
+import { createScopes, type Scopes } from './tenancy/scope.ts'
+import { createWriteTurns, type WriteTurns } from './tenancy/write-turns.ts'
 import { createTenantDirectory, type TenantDirectory } from './tenants/tenant-directory.ts'
 import { allHeads } from './tenants/tenant-store.ts'
 
@@ -41,60 +44,65 @@ export interface Platform extends AsyncDisposable {
   readonly diffs: AccessDiffs
   readonly freshness: Freshness
   readonly authenticator: Authenticator
-  readonly feed: ChangeFeed
+  readonly feeds: Feeds
+  readonly staleness: Staleness
   readonly accessLog: AccessLog
   readonly recorder: AccessRecorder
 }
 
-/** How far behind the commits of others decisions may be, at most, while the database answers. */
-const feedIntervalMs = 250
-
 /** Migrates, opens, and finishes what a crash interrupted. Nothing listens yet. */
 export async function openPlatform(config: Config, runtime: Runtime): Promise<Platform> {
   await using stack = new AsyncDisposableStack()
-  const { clock, ids } = runtime
   const storage = stack.use(await openStorage(config, runtime))
   const capabilities = issuePlatformCapabilities()
-  const catalogue = new PermissionCatalogue()
-  // Directory and engines need each other; the engines are there before the first write.
-  const late: { engines?: Engines; directory?: Directory } = {}
-  const directory = await openDirectory({
-    database: storage.directory,
-    clock,
-    ids,
-    bootstrap: capabilities.bootstrap,
-    committed: (revision, changes) => platformChanged(late, capabilities, catalogue, revision, changes),
+  const opened = await storage.alone(async () => {
+    const kernel = await openKernel(config, runtime, storage, capabilities)
+    stack.use(kernel)
+    const interrupted = await kernel.tenants.mendInterrupted()
+    if (interrupted > 0) runtime.log.info({ count: interrupted }, 'finished what a crash had interrupted')
+    return kernel
   })
-  late.directory = directory
-  await registerCells(directory, capabilities.bootstrap, config.cells, runtime)
-  await seedOwnPermissions(directory, capabilities['permission-catalogue'], runtime)
-  await loadCatalogue(directory, capabilities['permission-catalogue'], catalogue)
-  const deciding = openDeciding(config, runtime, { storage, capabilities, directory, catalogue })
-  late.engines = deciding.engines
-  await deciding.engines.of(platformTenantId)
-  const interrupted = await deciding.tenants.mendInterrupted()
-  if (interrupted > 0) runtime.log.info({ count: interrupted }, 'finished what a crash had interrupted')
-  const feed = stack.use(
-    await openChangeFeed({
-      cell: storage.cell,
-      capability: capabilities['change-feed'],
-      clock,
-      intervalMs: feedIntervalMs,
-      deliver: (commit) => changed(deciding.engines, commit),
-      failed: (error) => runtime.log.error({ err: error }, 'the journal could not be followed; it is tried again'),
-    }),
-  )
-  runtime.metrics.watchFeedFreshness(() => feed.freshnessMs() / 1_000)
+  opened.feeds.start()
   const accessLog = stack.use(openAccessLog(config, runtime, storage, capabilities))
   const recorder: AccessRecorder = {
     record: ({ caller, ...event }) =>
       accessLog.record({ ...event, tenantId: event.context?.tenantId ?? caller.tenantId }),
   }
   const owned = stack.move()
-  return {
-    ...{ storage, capabilities, directory, catalogue, feed, accessLog, recorder, ...deciding },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
+  return { ...opened, storage, capabilities, accessLog, recorder, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** The directory, the cell and what decides by them, followed from before the first row was read. */
+async function openKernel(config: Config, runtime: Runtime, storage: Storage, capabilities: PlatformCapabilities) {
+  await using stack = new AsyncDisposableStack()
+  const { clock, ids } = runtime
+  const catalogue = new PermissionCatalogue()
+  const turns = createWriteTurns()
+  // Directory and engines need each other; the engines are there before the first write.
+  const late: { engines?: Engines; directory?: Directory } = {}
+  const directory = await openDirectory({
+    ...{ database: storage.directory, clock, ids, turns, bootstrap: capabilities.bootstrap },
+    committed: (revision, changes) => platformChanged(late, capabilities, catalogue, revision, changes),
+  })
+  late.directory = directory
+  await registerCells(directory, capabilities.bootstrap, config.cells, runtime)
+  await seedOwnPermissions(directory, capabilities['permission-catalogue'], runtime)
+  const feeds = stack.use(
+    await openFeeds(config, runtime, storage, capabilities, {
+      directory: ({ revision, changes }) => directory.follow(revision, changes),
+      cell: async (commit) => {
+        if (late.engines !== undefined) await changed(late.engines, commit)
+      },
+      head: async (head) => late.engines?.tenants.compareHead(head),
+    }),
+  )
+  runtime.metrics.watchFeedFreshness(() => feeds.ageMs() / 1_000)
+  await loadCatalogue(directory, capabilities['permission-catalogue'], catalogue)
+  const deciding = openDeciding(config, runtime, { storage, capabilities, directory, catalogue, feeds, turns })
+  late.engines = deciding.engines
+  await deciding.engines.of(platformTenantId)
+  const owned = stack.move()
+  return { directory, catalogue, feeds, ...deciding, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 interface Opened {
@@ -102,10 +110,12 @@ interface Opened {
   readonly capabilities: PlatformCapabilities
   readonly directory: Directory
   readonly catalogue: PermissionCatalogue
+  readonly feeds: Feeds
+  readonly turns: WriteTurns
 }
 
 function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
-  const { storage, capabilities, directory, catalogue } = opened
+  const { storage, capabilities, directory, catalogue, feeds, turns } = opened
   const { clock, ids, log } = runtime
   const tenants = createTenantDirectory({
     ...{ directory, capabilities, ids },
@@ -119,6 +129,7 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
     cell: storage.cell,
     clock,
     ids,
+    turns,
     directoryRevision: directory.revision,
     // Not by way of the feed: the caller of a write is answered when decisions reflect it.
     committed: async (commit) => {
@@ -134,6 +145,7 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
   }
   const tenantIdOf = async (slug: string) => (await tenants.findBySlug(slug))?.tenantId as TenantId | undefined
   const platformReader = createPlatformFactsReader(directory, capabilities)
+  const staleness = createStaleness({ ageMs: feeds.ageMs, ...config.access })
   const engines = combineEngines(
     createEngine({
       ...shared,
@@ -141,25 +153,34 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
       maxTenants: config.limits.maxTenantsInMemory,
     }),
     createEngine({ ...shared, reader: platformReader, maxTenants: 1 }),
+    staleness,
   )
-  const gate = createGate({ engines, clock, readPlatform: () => readPlatformSnapshot(platformReader, shared) })
+  const gate = createGate({
+    engines,
+    clock,
+    staleness,
+    readPlatform: () => readPlatformSnapshot(platformReader, shared),
+  })
   late.engines = engines
   late.gate = gate
   return {
-    ...{ tenants, scopes, engines, gate },
+    ...{ tenants, scopes, engines, gate, staleness },
     grants: createGrants({ engines, catalogue, clock }),
     demands: createDemands({ engines, catalogue, clock }),
     diffs: createAccessDiffs({ engines, catalogue, clock }),
-    freshness: createFreshness(engines, directory),
+    freshness: createFreshness({ engines, directory, followDirectory: feeds.followDirectory }),
     authenticator: createAuthenticator({ engines, clock, environment: config.environment }),
   }
 }
 
 /** A change that the engine knows already, by its revision, costs nothing. */
-async function changed(engines: Engines, { tenantId, revision, changes }: Committed): Promise<void> {
+async function changed(engines: Engines, { tenantId, revision, changes, chainHash }: Told): Promise<void> {
   const rows = changes.map(([table, workspaceId, id]) => ({ table, workspaceId, id }))
-  await engines.tenants.committed({ tenantId, revision, rows })
+  await engines.tenants.committed({ tenantId, revision, rows, ...(chainHash === undefined ? {} : { chainHash }) })
 }
+
+/** A commit of this server, or one that the journal told of. */
+type Told = Omit<JournalCommit, 'chainHash'> & Partial<Pick<JournalCommit, 'chainHash'>>
 
 function openAccessLog(
   config: Config,

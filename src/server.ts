@@ -2,6 +2,7 @@ import { randomFillSync } from 'node:crypto'
 import { ownPermissions } from './access/own-permissions.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { createIds, type Ids, type RandomFill } from './base/ids.ts'
+import { createJitter } from './base/jitter.ts'
 import { pooledRandom } from './base/random-pool.ts'
 import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
@@ -48,6 +49,8 @@ export interface Runtime {
   readonly clock: Clock
   readonly ids: Ids
   readonly random: RandomFill
+  /** Numbers from 0 up to 1, for waits that must not fall together. */
+  readonly jitter: () => number
   readonly log: Log
   readonly metrics: Metrics
 }
@@ -59,6 +62,7 @@ export function createRuntime(config: Config, overrides: ServerOverrides = {}): 
     clock,
     random,
     ids: createIds(clock, pooledRandom(random)),
+    jitter: createJitter(pooledRandom(random)),
     log: overrides.log ?? createLog({ level: logLevelOf[config.logLevel] }),
     metrics: createMetrics({ runtime: true }),
   }

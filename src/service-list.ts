@@ -52,7 +52,7 @@ export function createServices(
       keyring: config.keyring.kind,
       startMs: runtime.clock.nowMs(),
       features: [],
-      feedFreshnessMs: platform.feed.freshnessMs,
+      feedFreshnessMs: platform.feeds.ageMs,
     }),
     createMembershipService(parts),
     createRoleService(parts),

@@ -1,47 +1,69 @@
 import type { Clock } from './base/clock.ts'
+import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
+import type { SqliteConfig } from './config/stores.ts'
 import type { Runtime } from './server.ts'
-import { createGuard } from './sql-guard/guard.ts'
+import { createGuard, type Guard } from './sql-guard/guard.ts'
+import type { GuardDialect } from './sql-guard/guard-types.ts'
 import type { Database } from './storage/database.ts'
+import type { MigrationStatus } from './storage/migration-status.ts'
 import { schemaVersion } from './storage/migrations/migrations.ts'
-import { type MigrationStatus, migrateSqlite, sqliteMigrationStatus } from './storage/sqlite/migrate-sqlite.ts'
+import { startErrorFrom } from './storage/mysql/connect-failure.ts'
+import { migrateMysql, mysqlMigrationStatus } from './storage/mysql/migrate-mysql.ts'
+import { openMysqlDatabase } from './storage/mysql/mysql-database.ts'
+import type { MysqlServer } from './storage/mysql/mysql-server.ts'
+import { openSession } from './storage/mysql/mysql-session.ts'
+import { holdName, withNamedLock } from './storage/mysql/named-lock.ts'
+import { migrateSqlite, sqliteMigrationStatus } from './storage/sqlite/migrate-sqlite.ts'
 import { createWriterTurn, openSqliteDatabase } from './storage/sqlite/sqlite-database.ts'
 import { claimSqliteFile } from './storage/sqlite/sqlite-file.ts'
-import { cellTables, directoryTables, guardedTables } from './tables.ts'
+import { allCellTables, directoryTables, guardedTables } from './tables.ts'
 
-/** The two kinds of database, whether or not they lie in one file. */
+/** The two kinds of database, whether or not they lie in one place. */
 export interface Storage extends AsyncDisposable {
   readonly directory: Database
   readonly cell: Database
   readonly engine: Database['engine']
   readonly schemaVersion: number
+  /** Runs while no other server that starts on this database is in the same: what a first start makes is made once. */
+  alone<T>(work: () => Promise<T>): Promise<T>
 }
 
 /** What is applied, and what is not, of the configured database. */
-export function migrationStatus(config: Config): MigrationStatus[] {
-  using file = claimSqliteFile(config.database.file)
+export async function migrationStatus({ database }: Config): Promise<MigrationStatus[]> {
+  if (database.engine === 'mysql') return mysqlMigrationStatus(database)
+  using file = claimSqliteFile(database.file)
   return sqliteMigrationStatus(file.path)
 }
 
 /** Applies what is missing; answers what was applied. */
-export function applyMigrations(config: Config, clock: Clock): MigrationStatus[] {
-  using file = claimSqliteFile(config.database.file)
+export async function applyMigrations({ database }: Config, clock: Clock): Promise<MigrationStatus[]> {
+  if (database.engine === 'mysql') {
+    const applied = new Set(await migrateMysql(database, clock))
+    return (await mysqlMigrationStatus(database)).filter(({ number }) => applied.has(number))
+  }
+  using file = claimSqliteFile(database.file)
   const applied = new Set(migrateSqlite(file.path, clock))
   return sqliteMigrationStatus(file.path).filter(({ number }) => applied.has(number))
 }
 
 const readersOfCell = 4
 const readersOfDirectory = 2
-const maxWaitingReads = 5_000
+const writersOfDirectory = 4
+const maxWaiting = 5_000
 
-/** Claims the file, brings its schema up to date and opens it under the guard. */
-export async function openStorage(config: Config, { clock, log, metrics }: Runtime): Promise<Storage> {
-  await using stack = new AsyncDisposableStack()
-  const { path } = stack.use(claimSqliteFile(config.database.file))
-  const applied = migrateSqlite(path, clock)
-  if (applied.length > 0) log.info({ applied }, 'the database schema was brought up to date')
-  const guard = await createGuard({
-    dialect: 'sqlite',
+/** Claims the database for this server, brings its schema up to date and opens it under the guard. */
+export async function openStorage(config: Config, runtime: Runtime): Promise<Storage> {
+  const { database } = config
+  const guard = await openGuard(database.engine, runtime)
+  return database.engine === 'mysql'
+    ? openMysqlStorage(config, database, guard, runtime)
+    : openSqliteStorage(database, guard, runtime)
+}
+
+function openGuard(dialect: GuardDialect, { log, metrics }: Runtime): Promise<Guard> {
+  return createGuard({
+    dialect,
     tables: guardedTables(),
     sink: {
       refused({ reason, statement, binding }) {
@@ -50,11 +72,88 @@ export async function openStorage(config: Config, { clock, log, metrics }: Runti
       },
     },
   })
-  const shared = { path, guard, writerTurn: createWriterTurn(), maxWaitingReads }
+}
+
+async function openSqliteStorage({ file }: SqliteConfig, guard: Guard, { clock, log }: Runtime): Promise<Storage> {
+  await using stack = new AsyncDisposableStack()
+  const { path } = stack.use(claimSqliteFile(file))
+  const applied = migrateSqlite(path, clock)
+  if (applied.length > 0) log.info({ applied }, 'the database schema was brought up to date')
+  const shared = { path, guard, writerTurn: createWriterTurn(), maxWaitingReads: maxWaiting }
   const directory = stack.use(
     await openSqliteDatabase({ ...shared, entities: directoryTables, readers: readersOfDirectory }),
   )
-  const cell = stack.use(await openSqliteDatabase({ ...shared, entities: cellTables, readers: readersOfCell }))
+  const cell = stack.use(await openSqliteDatabase({ ...shared, entities: allCellTables, readers: readersOfCell }))
   const owned = stack.move()
-  return { directory, cell, engine: 'sqlite', schemaVersion, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  // One process owns the file.
+  const alone: Storage['alone'] = (work) => work()
+  return { directory, cell, engine: 'sqlite', schemaVersion, alone, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+const startWaitMs = 60_000
+/** A server that was killed frees its name as soon as the database notices. */
+const nameWaitMs = 5_000
+
+async function openMysqlStorage(
+  config: Config,
+  server: MysqlServer,
+  guard: Guard,
+  { clock, log, jitter }: Runtime,
+): Promise<Storage> {
+  const failed = (what: string, error: unknown) => log.error({ err: error }, what)
+  await using stack = new AsyncDisposableStack()
+  await assertMigrated(server)
+  const serverVersion = await fitServer(server)
+  const name = await holdName(server, `replica-${config.replica}`, nameWaitMs, failed)
+  if (name === undefined) {
+    throw new StartError(
+      `Another server on this database is named ${config.replica} already. Give each a TENURE_REPLICA of its own.`,
+    )
+  }
+  stack.use(name)
+  const shared = { server, serverVersion, guard, maxWaiting, clock, jitter, failed }
+  const directory = stack.use(
+    await openMysqlDatabase({
+      ...shared,
+      entities: directoryTables,
+      readers: readersOfDirectory,
+      writers: writersOfDirectory,
+    }),
+  )
+  const cell = stack.use(await openMysqlDatabase({ ...shared, entities: allCellTables, ...config.databasePool }))
+  const owned = stack.move()
+  return {
+    ...{ directory, cell, engine: 'mysql' as const, schemaVersion },
+    async alone(work) {
+      const done = await withNamedLock(server, 'start', startWaitMs, work)
+      if (done === undefined) {
+        throw new StartError(
+          'Another server has been starting on this database for too long. Look at it, and try again.',
+        )
+      }
+      return done.value
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** Servers come and go, and start with an account that may not change the schema: migrating is a step of its own. */
+async function assertMigrated(server: MysqlServer): Promise<void> {
+  const missing = (await mysqlMigrationStatus(server)).filter(({ applyTime }) => applyTime === undefined)
+  if (missing.length === 0) return
+  throw new StartError(
+    `The database ${server.database} lacks ${missing.length} of ${schemaVersion} migrations. Run tenure migrate up.`,
+  )
+}
+
+/** The first session shows whether the server can be relied on; what is wrong with it is a sentence for the operator. */
+async function fitServer(server: MysqlServer): Promise<string> {
+  try {
+    const session = await openSession(server, 'write')
+    const { version } = session.facts
+    await session.end()
+    return version
+  } catch (error) {
+    throw startErrorFrom(error, server)
+  }
 }

@@ -17,9 +17,11 @@ import { answerBytes, answerMessage } from './engine/answer-bytes.ts'
 import { decide } from './engine/decision.ts'
 import { powerOfCaller } from './power.ts'
 import { type Asked, askAnywhere, askAtPlace, type SubjectParts } from './questions.ts'
+import type { Staleness } from './staleness.ts'
 
 export interface AccessServiceParts extends SubjectParts {
   readonly clock: Clock
+  readonly staleness: Staleness
   readonly metrics: Pick<Metrics, 'accessDecided'>
   /** What Authorize would have failed with, for an item of a batch. */
   readonly statusOf: (error: unknown, call: Call) => Status
@@ -30,6 +32,7 @@ const maxWorkspaces = 1_000
 
 export function createAccessService(parts: AccessServiceParts): ServiceImplementation {
   const decideAsked = (asked: Asked) => {
+    if (asked.kind === 'question') parts.staleness.assertFresh(asked.question.permission)
     const decision =
       asked.kind === 'decided' ? asked.decision : decide(asked.snapshot, asked.question, parts.clock.nowMs())
     parts.metrics.accessDecided(decision.reason)

@@ -125,6 +125,7 @@ function tenantFact(row: TenantHeadRow): TenantFact {
   return {
     ...{ slug, state, suspensionMode, region, tier, placementEpoch, timelineId, revision },
     tenantId: row.tenantId as TenantId,
+    chainHash: Buffer.from(row.chainHash).toString('base64'),
   }
 }
 

@@ -6,28 +6,42 @@ import type { Directory } from '../tenancy/directory.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { Engines } from './engines.ts'
 
-export function createFreshness(engines: Engines, directory: Directory): Freshness {
+export interface FreshnessParts {
+  readonly engines: Engines
+  readonly directory: Directory
+  /** Resolves when every change of the directory committed before the call is in decisions. */
+  readonly followDirectory: () => Promise<void>
+}
+
+export function createFreshness(parts: FreshnessParts): Freshness {
   return {
     atLeast(token, context) {
       const revision = decodeRevision(token)
       if (revision === undefined) throw notOurs()
-      if (revision.tenantId === platformTenantId) return checkDirectory(revision, directory)
+      if (revision.tenantId === platformTenantId) {
+        if (revision.timelineId !== parts.directory.timelineId()) throw lost()
+        return reachDirectory(parts, revision)
+      }
       // Of another tenant, or where no tenant is: told apart from a forged one by nobody.
       if (context === undefined || revision.tenantId !== context.tenantId) throw notOurs()
-      return reach(engines, context, revision)
+      return reachTenant(parts, context, revision)
     },
   }
 }
 
-/** A platform write is in every decision of this process before it is answered. */
-function checkDirectory(revision: Revision, directory: Directory): void {
-  if (revision.timelineId !== directory.timelineId()) throw lost()
-  if (revision.directoryRevision > directory.revision()) throw stale()
+/** Another server may have changed the catalogue or a platform account, and this one not have heard of it. */
+function reachDirectory({ directory, followDirectory }: FreshnessParts, revision: Revision): void | Promise<void> {
+  if (revision.directoryRevision <= directory.revision()) return undefined
+  return followDirectory().then(() => {
+    if (revision.directoryRevision > directory.revision()) throw stale()
+  })
 }
 
-async function reach(engines: Engines, context: TenantContext, revision: Revision): Promise<void> {
+async function reachTenant(parts: FreshnessParts, context: TenantContext, revision: Revision): Promise<void> {
+  const { engines } = parts
   const snapshot = await engines.of(context.tenantId)
   if (snapshot !== undefined && snapshot.tenant.timelineId !== revision.timelineId) throw lost()
+  await reachDirectory(parts, revision)
   await engines.tenants.atLeast(context.tenantId, revision.tenantRevision)
 }
 

@@ -10,6 +10,7 @@ import type { WorkspaceFact } from './engine/facts.ts'
 import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
 import type { Engines } from './engines.ts'
 import { powerOfCaller } from './power.ts'
+import type { Staleness } from './staleness.ts'
 
 export interface AccessGate extends Gate {
   /** Admits again what was admitted at an older revision: called under the lock of the tenant's head. */
@@ -25,11 +26,12 @@ interface Admission {
 export interface GateParts {
   readonly engines: Engines
   readonly clock: Clock
+  readonly staleness: Staleness
   /** The platform's principals as they are committed at this moment, compiled for one decision. */
   readonly readPlatform: () => Promise<TenantSnapshot>
 }
 
-export function createGate({ engines, clock, readPlatform }: GateParts): AccessGate {
+export function createGate({ engines, clock, staleness, readPlatform }: GateParts): AccessGate {
   /** Only of writes: what a unit of work may have to ask again. */
   const admissions = new WeakMap<TenantContext, Admission>()
   const remember = (context: TenantContext, admission: Admission): TenantContext => {
@@ -39,6 +41,7 @@ export function createGate({ engines, clock, readPlatform }: GateParts): AccessG
   const decideIn = (snapshot: TenantSnapshot | undefined, admission: Admission, actor: Actor) => {
     try {
       if (snapshot === undefined) throw notFound()
+      staleness.assertFresh(admission.demand.permission)
       const workspace = admit(snapshot, admission, clock.nowMs())
       return remember(contextOf(snapshot, workspace, actor), admission)
     } catch (error) {
@@ -47,6 +50,7 @@ export function createGate({ engines, clock, readPlatform }: GateParts): AccessG
     }
   }
   const decidePlatform = (snapshot: TenantSnapshot, caller: Caller, permission: string): void => {
+    staleness.assertFresh(permission)
     if (!decide(snapshot, questionOf(caller, '', permission), clock.nowMs()).allow) throw permissionMissing(permission)
   }
   const admitPlatform = (caller: Caller, permission: string): void => {
@@ -63,7 +67,7 @@ export function createGate({ engines, clock, readPlatform }: GateParts): AccessG
     if (platform) admitPlatform(caller, demand.permission)
     // Compared by name before anything is loaded: whatever another tenant holds, the answer does not depend on it.
     else if (place.tenant !== caller.tenantSlug) throw notFound()
-    const found = platform ? engines.tenants.snapshotBySlug(place.tenant) : engines.of(caller.tenantId)
+    const found = platform ? engines.bySlug(place.tenant) : engines.of(caller.tenantId)
     const admission = { caller, place, demand }
     if (found instanceof Promise) return found.then((snapshot) => decideIn(snapshot, admission, actor))
     return decideIn(found, admission, actor)

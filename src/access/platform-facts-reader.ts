@@ -2,6 +2,7 @@ import { type MembershipId, nilUuid, type PrincipalId, platformTenantId, tenantL
 import { platformApiKeyRows } from '../credentials/api-key-store.ts'
 import type { PlatformServiceAccountRow } from '../people/service-account.ts'
 import { platformServiceAccountRows } from '../people/service-account-store.ts'
+import { type DirectoryHeadRow, DirectoryHeadTable } from '../tenancy/chain-tables.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import { outsidePlaces } from '../tenancy/place-check.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
@@ -48,13 +49,13 @@ export async function readPlatformSnapshot(
 }
 
 function readPlatform(directory: Directory, capabilities: PlatformCapabilities): Promise<TenantFacts> {
-  // Before the rows: a commit in between is then told of again, and never claimed without its rows.
-  const tenant = platformFact(directory)
   return directory.read(capabilities['platform-principals'], async (scope) => {
+    const head = await scope.rows(DirectoryHeadTable).find({})
+    if (head === undefined) throw new Error('the directory has no head')
     const accounts = await platformServiceAccountRows(scope).all({})
     const keys = await platformApiKeyRows(scope).all({})
     return {
-      tenant,
+      tenant: platformFact(head),
       workspaces: [],
       principals: accounts.map(accountFact),
       roles: [],
@@ -76,7 +77,7 @@ function membershipOf({ serviceAccountId, roles }: PlatformServiceAccountRow): M
   }
 }
 
-function platformFact(directory: Directory): TenantFact {
+function platformFact({ timelineId, revision, chainHash }: DirectoryHeadRow): TenantFact {
   return {
     tenantId: platformTenantId,
     slug: '',
@@ -85,7 +86,8 @@ function platformFact(directory: Directory): TenantFact {
     region: '',
     tier: '',
     placementEpoch: 1,
-    timelineId: directory.timelineId(),
-    revision: directory.revision(),
+    timelineId,
+    revision,
+    chainHash: Buffer.from(chainHash).toString('base64'),
   }
 }

@@ -7,7 +7,8 @@ import { createRuntime } from '../server.ts'
 
 /** Mints the root key once. A second run finds it and changes nothing. */
 export async function bootstrapCommand(): Promise<number> {
-  const config = loadProcessConfig()
+  // Beside running servers it goes by a name of its own.
+  const config = { ...loadProcessConfig(), replica: `bootstrap-${process.pid}` }
   // Somebody reads along: only what is wrong is worth a line beside the sentences below.
   const runtime = createRuntime({ ...config, logLevel: 'error' })
   await using platform = await openPlatform(config, runtime)

@@ -9,12 +9,12 @@ export async function migrateCommand(action: string, output: string): Promise<nu
     throw new StartError(`migrate takes up, status or plan, not ${JSON.stringify(action)}.`)
   }
   const config = loadProcessConfig()
-  const rows = action === 'up' ? applyMigrations(config, systemClock) : migrationStatus(config)
+  const rows = await (action === 'up' ? applyMigrations(config, systemClock) : migrationStatus(config))
   print(action === 'plan' ? rows.filter(({ applyTime }) => applyTime === undefined) : rows, output)
   return 0
 }
 
-function print(rows: ReturnType<typeof migrationStatus>, output: string): void {
+function print(rows: Awaited<ReturnType<typeof migrationStatus>>, output: string): void {
   if (output === 'json') {
     process.stdout.write(`${JSON.stringify(rows)}\n`)
     return

@@ -116,6 +116,7 @@ export function mutationOf<O extends DescMessage>(
     response,
     validateOnly,
     readmit: call.readmit,
+    signal: call.signal,
   }
 }
 

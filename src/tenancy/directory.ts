@@ -4,19 +4,23 @@ import type { Clock } from '../base/clock.ts'
 import { type Ids, nilUuid, platformTenantId } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
 import { chainStart } from './audit-chain.ts'
+import type { JournalCommit } from './journal-follower.ts'
 import { type ChangeLog, directoryLedger, type Head, lockHead } from './ledger.ts'
 import { assertOutsidePlaces } from './place-check.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 import { type PlatformReadScope, platformScope } from './platform-scope.ts'
 import type { Actor } from './tenant-context.ts'
-import { type Mutation, runUnit, type UnitCore } from './unit-of-work.ts'
+import { keeping, type Mutation, runUnit, type UnitCore } from './unit-of-work.ts'
+import type { WriteTurns } from './write-turns.ts'
 
 export interface PlatformUnit extends UnitCore, PlatformReadScope {}
 
 /** The directory under the rules of the kernel: reached with a capability, written in units with a head, a chain and a revision of their own. */
 export interface Directory {
-  /** The newest revision this process knows of. */
+  /** Decisions of this process reflect every change of the directory up to this revision. */
   revision(): number
+  /** To be called with every change another server made; does nothing for one that is known. Resolves when decisions reflect it. */
+  follow(revision: number, changes: JournalCommit['changes']): Promise<void>
   timelineId(): string
   read<T>(capability: PlatformCapability, work: (scope: PlatformReadScope) => Promise<T>): Promise<T>
   write<O extends DescMessage>(
@@ -35,23 +39,34 @@ export interface DirectoryOptions {
   readonly ids: Ids
   readonly bootstrap: PlatformCapability<'bootstrap'>
   /** Resolves when decisions of this process reflect the commit. */
-  readonly committed: (revision: number, changes: ChangeLog) => Promise<void>
+  readonly committed: (revision: number, changes: JournalCommit['changes']) => Promise<void>
+  readonly turns: WriteTurns
 }
 
 /** Opens the directory, and makes its head where there is none yet. */
 export async function openDirectory(options: DirectoryOptions): Promise<Directory> {
-  let known = await openHead(options)
+  const opened = await openHead(options)
   const { database } = options
+  /** Changes that came before the ones before them did. */
+  const ahead = new Set<number>()
+  let known = opened.revision
+  const follow = async (revision: number, changes: JournalCommit['changes']): Promise<void> => {
+    if (revision <= known || ahead.has(revision)) return
+    await options.committed(revision, changes)
+    ahead.add(revision)
+    while (ahead.delete(known + 1)) known += 1
+  }
   return {
-    revision: () => known.revision,
-    timelineId: () => known.timelineId,
+    revision: () => known,
+    timelineId: () => opened.timelineId,
+    follow,
     read(capability, work) {
       assertOutsidePlaces()
       return database.read(platformBindingOf(capability), (manager) => work(platformScope(manager, [])))
     },
     async write(capability, actor, mutation, closure) {
       assertOutsidePlaces()
-      const result = await database.write(platformBindingOf(capability), async (manager) => {
+      const unit = async (manager: EntityManager) => {
         const head = await lockDirectory(manager, database)
         await mutation.readmit?.()
         const changes: ChangeLog = []
@@ -71,12 +86,12 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
           },
           (core) => closure({ ...core, ...platformScope(manager, changes) }),
         )
-        return { value: { ...unitResult, head, changes }, keep: unitResult.revision !== undefined }
-      })
-      if (result.revision !== undefined) {
-        known = { ...result.head, revision: result.revision }
-        await options.committed(result.revision, result.changes)
+        return { value: { ...unitResult, changes }, ...keeping(unitResult, directoryLedger, database) }
       }
+      const result = await options.turns.take(platformTenantId, mutation.signal, () =>
+        database.write(platformBindingOf(capability), unit),
+      )
+      if (result.made !== undefined) await follow(result.made.revision, result.changes)
       return result.answer
     },
     writeUnlogged(capability, work) {

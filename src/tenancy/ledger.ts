@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm'
 import { TenureError } from '../base/errors.ts'
-import { type AuditFacts, chainEvent, chainStart } from './audit-chain.ts'
+import { type AuditFacts, authorityChain, chainEvent, chainStart } from './audit-chain.ts'
 import type { Actor } from './tenant-context.ts'
 
 /** The tables that carry heads, journal and chains: those of a cell, or those of the directory. Same rules for both. */
@@ -94,6 +94,32 @@ export async function advanceHead(
     end.chainHash,
     head.tenantId,
   ])
+}
+
+/** One unit of work as its journal row tells it from every other. */
+export interface Attempt {
+  readonly tenantId: string
+  /** In the authority chain. */
+  readonly sequence: number
+  readonly attemptId: string
+}
+
+/**
+ * Whether that unit is committed. Takes the head's lock first: a unit that still lives holds it, and once it is had, what
+ * is not in the journal never will be.
+ */
+export async function isCommitted(
+  manager: EntityManager,
+  ledger: Ledger,
+  attempt: Attempt,
+  lock: string,
+): Promise<boolean> {
+  await lockHead(manager, ledger, attempt.tenantId, lock)
+  const rows: Record<string, unknown>[] = await manager.query(
+    `SELECT attempt_id FROM ${ledger.journal} WHERE tenant_id = ? AND chain = ? AND sequence = ?`,
+    [attempt.tenantId, authorityChain, attempt.sequence],
+  )
+  return rows[0]?.attempt_id === attempt.attemptId
 }
 
 /** The answer stored for this request id, after its hash has been compared. Undefined: the request id is new. */

@@ -74,7 +74,7 @@ export async function listPage<Row extends ObjectLiteral>(
   const limit = request.pageSize === 0 ? defaultPageSize : Math.min(request.pageSize, maxPageSize)
   const conditions = [...fixed]
   const filter = parseFilter(request.filter)
-  if (filter !== undefined) conditions.push(await new FilterCompiler(spec).compile(filter))
+  if (filter !== undefined) conditions.push(await new FilterCompiler(spec, rows.comparable).compile(filter))
   if (request.pageToken !== '') conditions.push(after(order, tokens.open(binding, request.pageToken)))
   const orderBy = order.map(({ property, descending }) => ({ property, descending }))
   const found = await rows.page({ conditions, orderBy, limit: limit + 1 })
@@ -143,11 +143,13 @@ function after(order: readonly Order[], position: readonly string[]): Condition 
 
 class FilterCompiler {
   readonly #spec: ListSpec
+  readonly #comparable: Rows<ObjectLiteral>['comparable']
   readonly #parameters: Record<string, unknown> = {}
   #count = 0
 
-  constructor(spec: ListSpec) {
+  constructor(spec: ListSpec, comparable: Rows<ObjectLiteral>['comparable']) {
     this.#spec = spec
+    this.#comparable = comparable
   }
 
   async compile(filter: Filter): Promise<Condition> {
@@ -173,13 +175,17 @@ class FilterCompiler {
     if (ordered && (field.kind === 'word' || field.kind === 'reference' || field.kind === 'exactText')) {
       throw invalidFilter(`${name} can only be compared by = and !=`)
     }
-    return this.#bound(`row.${field.property} ${operator}`, await storedFrom(name, field, value))
+    const stored = await storedFrom(name, field, value)
+    const bound = typeof stored === 'string' ? this.#comparable(field.property, stored) : stored
+    return this.#bound(`row.${field.property} ${operator}`, bound)
   }
 
   /** A range instead of LIKE: it uses the index and has no wildcards to escape. */
   #prefix(field: ListField, prefix: string): string {
-    const from = this.#bound(`row.${field.property} >=`, prefix)
-    return `(${from} AND ${this.#bound(`row.${field.property} <`, `${prefix}\u{10ffff}`)})`
+    const { property } = field
+    const from = this.#bound(`row.${property} >=`, this.#comparable(property, prefix))
+    const to = this.#bound(`row.${property} <`, this.#comparable(property, `${prefix}\u{10ffff}`))
+    return `(${from} AND ${to})`
   }
 
   #bound(left: string, value: unknown): string {

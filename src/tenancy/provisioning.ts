@@ -1,7 +1,8 @@
 import type { EntitySchema, ObjectLiteral } from 'typeorm'
+import { TenureError } from '../base/errors.ts'
 import type { Ids, TenantId } from '../base/ids.ts'
 import { nilUuid } from '../base/ids.ts'
-import type { Database } from '../storage/database.ts'
+import type { Database, Written } from '../storage/database.ts'
 import { authorityChain, chainStart } from './audit-chain.ts'
 import { advanceHead, appendJournal, cellLedger, lockHead } from './ledger.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
@@ -37,8 +38,25 @@ export async function provisionTenant(
   ids: Ids,
   tenant: NewTenant,
 ): Promise<void> {
+  try {
+    await insertTenant(cell, capability, ids, tenant)
+  } catch (error) {
+    // Two servers finished the same creation at once; whoever was second finds what the first one made.
+    if (!(error instanceof TenureError && error.reason === 'ALREADY_EXISTS')) throw error
+    await insertTenant(cell, capability, ids, tenant)
+  }
+}
+
+async function insertTenant(
+  cell: Database,
+  capability: PlatformCapability<'tenant-provisioning'>,
+  ids: Ids,
+  tenant: NewTenant,
+): Promise<void> {
+  const { tenantId } = tenant
+  const { forUpdate } = cell.rowLock
   await cell.write(platformBindingOf(capability), async (manager) => {
-    const found = await lockHead(manager, cellLedger, tenant.tenantId, cell.rowLock.forUpdate)
+    const found = await lockHead(manager, cellLedger, tenantId, forUpdate)
     if (found !== undefined) return { value: undefined, keep: false }
     const kernelPart = { tenantId: tenant.tenantId, revision: 0, sequence: 0, chainHash: chainStart }
     for (const { table, row } of [
@@ -68,6 +86,8 @@ export async function provisionTenant(
       answer: null,
     })
     await advanceHead(manager, cellLedger, head, end, firstRevision)
-    return { value: undefined, keep: true }
+    const wasCommitted: Written<void>['wasCommitted'] = async (later) =>
+      (await lockHead(later, cellLedger, tenantId, forUpdate)) !== undefined
+    return { value: undefined, keep: true, wasCommitted }
   })
 }

@@ -25,13 +25,21 @@ export interface Rows<Row extends ObjectLiteral> {
   /** Every match, in no particular order: for what is compiled or changed whole, never for what a caller pages through. */
   all(where: Partial<Row>): Promise<Row[]>
   page(query: PageQuery): Promise<Row[]>
+  /** A text as it may be compared with the property, in whatever direction, with the same outcome on every engine. */
+  comparable(property: string, text: string): string
   count(where: Partial<Row>): Promise<number>
   insert(row: Row): Promise<void>
   insertMany(rows: readonly Row[]): Promise<void>
-  /** Whether there was such a row. */
-  update(id: string, changes: Partial<Row>): Promise<boolean>
+  /** Whether there was such a row, and one old enough where only such a one is to be changed. */
+  update(id: string, changes: Partial<Row>, only?: OlderThan<Row>): Promise<boolean>
   /** Whether there was such a row. */
   delete(id: string): Promise<boolean>
+}
+
+/** Rows whose number is below a bound: for mirrors that several servers write, where the newest must win. */
+export interface OlderThan<Row extends ObjectLiteral> {
+  readonly property: keyof Row & string
+  readonly below: number
 }
 
 /** Rows per INSERT: SQLite and MySQL both take this many times twenty parameters. */
@@ -59,6 +67,7 @@ export function createRows<Row extends ObjectLiteral>(
     list: (where, limit) => whereAll(select(), where, manager, table).limit(limit).getMany(),
     all: (where) => whereAll(select(), where, manager, table).getMany(),
     page: (query) => pageOf(select(), query),
+    comparable: (property, text) => comparable(columnOf(manager, table, property), text),
     count: (where) => whereAll(select(), where, manager, table).getCount(),
     async insert(row) {
       await insertRows(manager, table, [row])
@@ -70,7 +79,7 @@ export function createRows<Row extends ObjectLiteral>(
       }
       for (const row of rows) touched(String(row[idProperty]))
     },
-    async update(id, given) {
+    async update(id, given, only) {
       // Who owns a row and which row it is never change; the guard refuses a statement that assigns them.
       const fixed = new Set([...Object.keys(place), idProperty])
       const changes = Object.fromEntries(Object.entries(given).filter(([property]) => !fixed.has(property)))
@@ -79,7 +88,12 @@ export function createRows<Row extends ObjectLiteral>(
         .update(table)
         .set(changes as never)
         .updateEntity(false)
-      const result = await andWhere(query, byId(id), manager, table).execute()
+      const narrowed = andWhere(query, byId(id), manager, table)
+      if (only !== undefined) {
+        const [[, , column] = []] = storedValues({ [only.property]: only.below } as Partial<Row>, manager, table)
+        narrowed.andWhere(`${column} < :below`, { below: only.below })
+      }
+      const result = await narrowed.execute()
       touched(id)
       return result.affected === 1
     },
@@ -145,12 +159,28 @@ function storedValues<Row extends ObjectLiteral>(
   manager: EntityManager,
   table: EntitySchema<Row>,
 ): [string, unknown, string][] {
-  const metadata = manager.connection.getMetadata(table)
   return Object.entries(where).map(([property, value]) => {
-    const column = metadata.findColumnWithPropertyName(property)
-    if (column === undefined) throw new Error(`${metadata.tableName} has no property ${property}`)
+    const column = columnOf(manager, table, property)
     // An undefined parameter would silently match nothing, or on some paths everything.
-    if (value === undefined) throw new Error(`${metadata.tableName}.${property} is asked for without a value`)
-    return [property, manager.connection.driver.preparePersistentValue(value, column), column.databaseName]
+    if (value === undefined) throw new Error(`${table.options.name}.${property} is asked for without a value`)
+    const stored: unknown = manager.connection.driver.preparePersistentValue(value, column)
+    return [property, typeof stored === 'string' ? comparable(column, stored) : stored, column.databaseName]
   })
+}
+
+function columnOf<Row extends ObjectLiteral>(manager: EntityManager, table: EntitySchema<Row>, property: string) {
+  const metadata = manager.connection.getMetadata(table)
+  const column = metadata.findColumnWithPropertyName(property)
+  if (column === undefined) throw new Error(`${metadata.tableName} has no property ${property}`)
+  return column
+}
+
+/**
+ * MySQL fails a statement that compares an ASCII column with other text. Nothing stored there equals such a text; cut at its
+ * first foreign character, with the highest of ASCII in its place, it keeps its place in every order.
+ */
+function comparable({ charset }: { readonly charset?: string | undefined }, text: string): string {
+  if (charset !== 'ascii') return text
+  const foreign = /[\u0080-\uffff]/.exec(text)
+  return foreign === null ? text : `${text.slice(0, foreign.index)}\x7f`
 }

@@ -9,7 +9,8 @@ import { insidePlace } from './place-check.ts'
 import type { Rows } from './rows.ts'
 import type { TenantContext } from './tenant-context.ts'
 import { tenantRows } from './tenant-rows.ts'
-import { type Mutation, runUnit, type UnitCore } from './unit-of-work.ts'
+import { keeping, type Mutation, runUnit, type UnitCore } from './unit-of-work.ts'
+import type { WriteTurns } from './write-turns.ts'
 
 /** Why a scope may look past the one workspace of its context. A closed list: each is a decision somebody has read. */
 export type AllWorkspacesPurpose = 'access-snapshot' | 'principal-removal' | 'role-removal' | 'owner-count'
@@ -63,6 +64,7 @@ export interface ScopesOptions {
   readonly clock: Clock
   readonly ids: Ids
   readonly directoryRevision: () => number
+  readonly turns: WriteTurns
   /** Resolves when decisions of this process reflect the commit. */
   readonly committed: (commit: Committed) => Promise<void>
   /** Checks an admission again, under the lock: authority may have moved on since. Throws what the admission would throw now. */
@@ -96,7 +98,9 @@ export function createScopes(options: ScopesOptions): Scopes {
         options.cell.read(bindingOf(context, true), (manager) => work(reader(manager, context, true))),
       ),
     write: async (context, mutation, closure) => {
-      const { answer, commit } = await insidePlace(context, () => writeUnit(options, context, mutation, closure))
+      const { answer, commit } = await options.turns.take(context.tenantId, mutation.signal, () =>
+        insidePlace(context, () => writeUnit(options, context, mutation, closure)),
+      )
       if (commit !== undefined) await options.committed(commit)
       return answer
     },
@@ -109,9 +113,9 @@ async function writeUnit<O extends DescMessage>(
   mutation: TenantMutation<O>,
   closure: (unit: Unit) => Promise<MessageShape<O>>,
 ): Promise<{ answer: MessageShape<O>; commit: Committed | undefined }> {
-  const changes: ChangeLog = []
   const binding = bindingOf(context, mutation.allWorkspaces !== undefined)
-  const { answer, revision } = await options.cell.write(binding, async (manager) => {
+  const { answer, made, changes } = await options.cell.write(binding, async (manager) => {
+    const changes: ChangeLog = []
     const head = await lockHead(manager, cellLedger, context.tenantId, options.cell.rowLock.forUpdate)
     if (head === undefined) throw notFound()
     checkPlacement(head, context)
@@ -133,9 +137,10 @@ async function writeUnit<O extends DescMessage>(
       },
       (core) => closure(unitOf(core, manager, context, changes)),
     )
-    return { value: unitResult, keep: unitResult.revision !== undefined }
+    return { value: { ...unitResult, changes }, ...keeping(unitResult, cellLedger, options.cell) }
   })
-  return { answer, commit: revision === undefined ? undefined : { tenantId: context.tenantId, revision, changes } }
+  const commit = made === undefined ? undefined : { tenantId: context.tenantId, revision: made.revision, changes }
+  return { answer, commit }
 }
 
 function unitOf(core: UnitCore, manager: EntityManager, context: TenantContext, changes: ChangeLog): Unit {

@@ -2,8 +2,18 @@ import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufb
 import type { EntityManager } from 'typeorm'
 import type { Ids } from '../base/ids.ts'
 import { encodeRevision } from '../base/revision.ts'
+import type { Database, Written } from '../storage/database.ts'
 import { authorityChain } from './audit-chain.ts'
-import { advanceHead, appendJournal, type ChangeLog, type Head, type Ledger, storedAnswer } from './ledger.ts'
+import {
+  type Attempt,
+  advanceHead,
+  appendJournal,
+  type ChangeLog,
+  type Head,
+  isCommitted,
+  type Ledger,
+  storedAnswer,
+} from './ledger.ts'
 import type { Actor } from './tenant-context.ts'
 
 /** What a unit of work is told before it begins. */
@@ -17,6 +27,8 @@ export interface Mutation<O extends DescMessage> {
   readonly response: O
   /** Does everything, then rolls back: nothing is written, not even the audit event. */
   readonly validateOnly: boolean
+  /** Aborted when nobody waits for the answer any more: a unit that has not begun by then is not begun. */
+  readonly signal?: AbortSignal
   /** Units of the directory: checks the caller's admission again, under the lock. Throws what the admission would throw now. */
   readonly readmit?: (() => Promise<void>) | undefined
   /** What a repeated request id is answered with, where that differs: values shown once are never stored. */
@@ -53,8 +65,8 @@ export interface UnitRun<O extends DescMessage> {
 
 export interface UnitResult<O extends DescMessage> {
   readonly answer: MessageShape<O>
-  /** The revision made; undefined when nothing was: a replay, or validate_only. */
-  readonly revision: number | undefined
+  /** What was made; undefined when nothing was: a replay, or validate_only. */
+  readonly made: { readonly revision: number; readonly attempt: Attempt } | undefined
 }
 
 /**
@@ -68,7 +80,7 @@ export async function runUnit<O extends DescMessage>(
   const { manager, ledger, head, mutation } = run
   if (mutation.idempotency !== undefined) {
     const stored = await storedAnswer(manager, ledger, head.tenantId, mutation.idempotency)
-    if (stored !== undefined) return { answer: fromBinary(mutation.response, stored), revision: undefined }
+    if (stored !== undefined) return { answer: fromBinary(mutation.response, stored), made: undefined }
   }
   // After the look for a stored answer: a repeated deletion finds its tenant deleted, by itself.
   run.checkState()
@@ -92,7 +104,8 @@ export async function runUnit<O extends DescMessage>(
       target = name
     },
   })
-  if (mutation.validateOnly) return { answer, revision: undefined }
+  if (mutation.validateOnly) return { answer, made: undefined }
+  const attemptId = run.ids.next()
   const end = await appendJournal(manager, ledger, head.tenantId, head, {
     chain: authorityChain,
     eventId: run.ids.next(),
@@ -106,13 +119,24 @@ export async function runUnit<O extends DescMessage>(
     details,
     revision,
     changes: run.changes,
-    attemptId: run.ids.next(),
+    attemptId,
     idempotencyKey: mutation.idempotency?.key ?? null,
     requestHash: mutation.idempotency?.requestHash ?? null,
     answer: mutation.idempotency === undefined ? null : answerToKeep(mutation, answer),
   })
   await advanceHead(manager, ledger, head, end, revision)
-  return { answer, revision }
+  const attempt = { tenantId: head.tenantId, sequence: end.sequence, attemptId }
+  return { answer, made: { revision, attempt } }
+}
+
+/** What the database is told of a unit: whether to commit it, and how to find out whether it did. */
+export function keeping(
+  { made }: UnitResult<DescMessage>,
+  ledger: Ledger,
+  { rowLock }: Pick<Database, 'rowLock'>,
+): Omit<Written<unknown>, 'value'> {
+  if (made === undefined) return { keep: false }
+  return { keep: true, wasCommitted: (manager) => isCommitted(manager, ledger, made.attempt, rowLock.forUpdate) }
 }
 
 function answerToKeep<O extends DescMessage>(mutation: Mutation<O>, answer: MessageShape<O>): Uint8Array {

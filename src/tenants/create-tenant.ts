@@ -38,7 +38,7 @@ export async function createTenant(
       await rows.insert(placement)
       return create(CreateTenantResponseSchema, {
         tenant: tenantToProto({ ...placement, state: 'ACTIVE' }),
-        revision: firstRevisionOf(placement, parts),
+        revision: firstRevisionOf(placement, unit.head.revision + 1),
       })
     },
   )
@@ -53,9 +53,9 @@ function nameTaken(found: TenantPlacementRow, slug: string): TenureError {
     : new TenureError('ALREADY_EXISTS', `There is a tenant ${JSON.stringify(slug)} already. Choose another name.`)
 }
 
-function firstRevisionOf(placement: TenantPlacementRow, parts: TenantServiceParts): string {
+function firstRevisionOf(placement: TenantPlacementRow, directoryRevision: number): string {
   return encodeRevision({
-    directoryRevision: parts.directory.revision() + 1,
+    directoryRevision,
     tenantId: placement.tenantId,
     timelineId: placement.provisioning?.timelineId ?? '',
     placementEpoch: placement.placementEpoch,

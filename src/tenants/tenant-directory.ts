@@ -36,6 +36,8 @@ export interface TenantDirectoryOptions {
 
 /** Interrupted creations are rare; a start looks at this many at a time. */
 const interruptedBatch = 100
+/** Of a tenant nobody has changed yet. */
+const firstVersion = 1
 export function createTenantDirectory(options: TenantDirectoryOptions): TenantDirectory {
   const { directory, capabilities } = options
   const capability = capabilities['tenant-directory']
@@ -46,18 +48,16 @@ export function createTenantDirectory(options: TenantDirectoryOptions): TenantDi
     await provision(options, found)
     await directory.writeUnlogged(capability, async (scope) => {
       const rows = scope.rows(TenantPlacementTable)
-      const now = await rows.find({ tenantId })
-      // A tenant that was made long ago may have been suspended since: only what is still being made becomes ACTIVE.
-      const state = now?.state === 'PROVISIONING' ? 'ACTIVE' : now?.state
-      await rows.update(tenantId, { provisioning: null, ...(state === undefined ? {} : { state }) })
+      await rows.update(tenantId, { provisioning: null })
+      // A tenant that was made long ago may have been suspended since: its head has changed then, and is mirrored.
+      await rows.update(tenantId, { state: 'ACTIVE' }, { property: 'version', below: firstVersion + 1 })
     })
     return { ...found, provisioning: null }
   }
   const project = (head: TenantFields): Promise<void> =>
     directory.writeUnlogged(capability, async (scope) => {
-      const rows = scope.rows(TenantPlacementTable)
-      const known = await rows.find({ tenantId: head.tenantId })
-      if (known !== undefined && known.version < head.version) await rows.update(head.tenantId, fieldsOf(head))
+      const older = { property: 'version', below: head.version } as const
+      await scope.rows(TenantPlacementTable).update(head.tenantId, fieldsOf(head), older)
     })
   return {
     findBySlug: (slug) => directory.read(capability, (scope) => scope.rows(TenantPlacementTable).find({ slug })),

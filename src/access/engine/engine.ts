@@ -4,7 +4,7 @@ import type { TenantId } from '../../base/ids.ts'
 import { BindingBudget } from './binding-cache.ts'
 import type { PermissionCatalogue } from './catalogue.ts'
 import type { AlarmSink } from './engine-alarm.ts'
-import type { CommittedChange, FactsReader, TenantFacts } from './facts.ts'
+import type { CommittedChange, FactsReader, HeadFact, TenantFacts } from './facts.ts'
 import { TenantLoad } from './tenant-load.ts'
 import { stale, TenantRefresh } from './tenant-refresh.ts'
 import { TenantSnapshot } from './tenant-snapshot.ts'
@@ -42,6 +42,8 @@ export interface Engine {
   committed(change: CommittedChange): Promise<void>
   /** Resolves when decisions reflect every change up to the revision; else fails with STALE. */
   atLeast(tenantId: TenantId, revision: number): Sooner<void>
+  /** Compares what is known with a head just read: catches up where it is behind, forgets what is of another history. Resolves when done. */
+  compareHead(head: HeadFact): Promise<void>
   /** Forgets what is known of a tenant. Due after a restore: revisions of two timelines cannot be compared, so commits after it would pass for old news. */
   drop(tenantId: TenantId): void
   /** Frees what was compiled at the catalogue's old version at once; decisions follow the catalogue by themselves. */
@@ -101,6 +103,19 @@ class SnapshotEngine implements Engine {
     const warm = this.#warm(tenantId)
     if (warm !== undefined && warm.revision >= revision) return undefined
     return this.#reach(tenantId, revision)
+  }
+
+  async compareHead(head: HeadFact): Promise<void> {
+    const refresh = this.#tenants.peek(head.tenantId)
+    if (refresh === undefined || refresh.snapshot.retired) return
+    const { tenant, revision } = refresh.snapshot
+    if (tenant.timelineId !== head.timelineId) return this.drop(head.tenantId)
+    if (tenant.revision === head.revision && tenant.chainHash !== head.chainHash) return this.drop(head.tenantId)
+    if (revision < head.revision) return refresh.reach(head.revision)
+    if (tenant.revision <= head.revision) return
+    // Behind what is known here: read before a commit that is known by now, or of a history that was cut back. Heads never go back.
+    const now = await this.#options.reader.readChanged(head.tenantId, [])
+    if (now === undefined || now.tenant.revision < tenant.revision) this.drop(head.tenantId)
   }
 
   drop(tenantId: TenantId): void {

@@ -21,6 +21,8 @@ export interface TenantFact {
   readonly placementEpoch: number
   readonly timelineId: string
   readonly revision: number
+  /** Hash of the newest event of authority: with the revision it tells one history from another. */
+  readonly chainHash: string
 }
 
 export interface WorkspaceFact {
@@ -83,8 +85,13 @@ export interface ChangedRow {
 export interface CommittedChange {
   readonly tenantId: TenantId
   readonly revision: number
+  /** Of the event, where the journal told of the commit. */
+  readonly chainHash?: string
   readonly rows: readonly ChangedRow[]
 }
+
+/** A tenant's head as a sweep over all of them reads it. */
+export type HeadFact = Pick<TenantFact, 'tenantId' | 'timelineId' | 'revision' | 'chainHash'>
 
 /** What a re-read of changed rows found. An id without a row was deleted. */
 export interface ChangedFacts {

@@ -40,11 +40,21 @@ export class TenantRefresh {
 
   /** Resolves when decisions reflect the changes, or the snapshot is retired because they could not be read. */
   changed(changes: readonly CommittedChange[]): Promise<void> {
+    if (changes.some((change) => this.#contradicts(change))) {
+      this.snapshot.retire()
+      return Promise.resolve()
+    }
     // What the snapshot already has every change up to needs no second reading.
     const news = changes.filter(({ revision }) => revision > this.snapshot.revision)
     if (news.length === 0) return Promise.resolve()
     this.#changes.push(...news)
     return this.#nextRound()
+  }
+
+  /** The same revision with another hash: the database was restored, and what is known is of a history that is no more. */
+  #contradicts({ revision, chainHash }: CommittedChange): boolean {
+    const { tenant } = this.snapshot
+    return chainHash !== undefined && revision === tenant.revision && chainHash !== tenant.chainHash
   }
 
   /** Resolves after one attempt to have every change up to that revision. */
@@ -72,6 +82,8 @@ export class TenantRefresh {
     try {
       await this.#catchUp(changes, goals)
     } catch (cause) {
+      // Who asks for more than there is, or while nothing can be read, must not take the answer from everybody else.
+      if (changes.length === 0) return
       this.snapshot.retire()
       const { tenantId } = this.snapshot.tenant
       this.#options.alarm({ kind: 'REFRESH_FAILED', tenantId, table: '', id: '', workspaceId: '', cause })

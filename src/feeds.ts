@@ -1,0 +1,83 @@
+import type { Config } from './config/config.ts'
+import type { Runtime } from './server.ts'
+import type { Storage } from './storage-parts.ts'
+import { type ChangeFeed, openChangeFeed } from './tenancy/change-feed.ts'
+import { type SweptHead, startHeadSweep } from './tenancy/head-sweep.ts'
+import { openHeartbeat } from './tenancy/heartbeat.ts'
+import type { JournalCommit } from './tenancy/journal-follower.ts'
+import { cellLedger, directoryLedger } from './tenancy/ledger.ts'
+import type { PlatformCapabilities } from './tenancy/platform-capability.ts'
+
+/** Everything this server follows: the journals of the directory and of the cell, and the heads themselves. */
+export interface Feeds extends AsyncDisposable {
+  /** Age in milliseconds of the older of what is followed. */
+  ageMs(): number
+  /** Resolves when every change of the directory committed before the call was delivered. */
+  followDirectory(): Promise<void>
+  /** The same for the cell. */
+  followCell(): Promise<void>
+  /** Follows by itself from now on. */
+  start(): void
+}
+
+/** Who is told; each resolves when decisions reflect it. */
+export interface FeedListeners {
+  readonly directory: (commit: JournalCommit) => Promise<void>
+  readonly cell: (commit: JournalCommit) => Promise<void>
+  readonly head: (head: SweptHead) => Promise<void>
+}
+
+/** How far behind the commits of others decisions may be, at most, while the database answers. */
+const intervalMs = 250
+const sweepMs = 60_000
+
+export async function openFeeds(
+  config: Config,
+  runtime: Runtime,
+  storage: Storage,
+  capabilities: PlatformCapabilities,
+  listeners: FeedListeners,
+): Promise<Feeds> {
+  const { clock, ids, log, jitter } = runtime
+  await using stack = new AsyncDisposableStack()
+  const failed = (error: unknown) => log.error({ err: error }, 'a journal cannot be followed; it is tried again')
+  const open = async (of: 'directory' | 'cell'): Promise<ChangeFeed> => {
+    const database = storage[of]
+    const capability = capabilities[of === 'cell' ? 'change-feed' : 'directory-feed']
+    const table = of === 'cell' ? ('feed_heartbeats' as const) : ('directory_heartbeats' as const)
+    const beating = { database, capability, table, replica: config.replica, ids, clock }
+    const feed = await openChangeFeed({
+      ...{ database, capability, clock, intervalMs, failed, deliver: listeners[of] },
+      ledger: of === 'cell' ? cellLedger : directoryLedger,
+      // A file has one owner: nobody else could write to it.
+      heartbeat: storage.engine === 'sqlite' ? undefined : await openHeartbeat(beating),
+    })
+    return stack.use(feed)
+  }
+  const directory = await open('directory')
+  const cell = await open('cell')
+  const owned = stack.move()
+  return {
+    ageMs: () => Math.max(directory.freshnessMs(), cell.freshnessMs()),
+    followDirectory: () => directory.poll(),
+    followCell: () => cell.poll(),
+    start() {
+      directory.start()
+      cell.start()
+      const capability = capabilities['change-feed']
+      const swept = (error: unknown) => log.error({ err: error }, 'heads could not be compared; it is tried again')
+      const { cell: database } = storage
+      owned.use(
+        startHeadSweep({
+          cell: database,
+          capability,
+          intervalMs: sweepMs,
+          jitter,
+          compare: listeners.head,
+          failed: swept,
+        }),
+      )
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
