@@ -30,12 +30,16 @@ run: install ## Migrate, bootstrap and serve on SQLite under .tenure/; Ctrl-C dr
 	@bin/tenure bootstrap
 	@if [ -t 0 ]; then set -m; bin/tenure serve; exit $$?; else exec bin/tenure serve; fi
 
+.PHONY: run-mysql
+run-mysql: install ## Serve on a MySQL of its own, both under .tenure-mysql/; Ctrl-C stops server and MySQL
+	@if [ -t 0 ]; then set -m; $(node) scripts/run-mysql.ts; exit $$?; else exec $(node) scripts/run-mysql.ts; fi
+
 .PHONY: test
 test: install rigs ## Run every test; the last line is the count
 	@$(node) node_modules/vitest/vitest.mjs run
 
 .PHONY: rigs
-rigs: ## Install the programs that tests start and packages do not bring
+rigs: install ## Install the programs that tests start and packages do not bring
 	@scripts/rigs
 
 .PHONY: check

@@ -10,7 +10,16 @@ const root = join(import.meta.dirname, '..')
 const maxFileLines = 300
 const maxFunctionLines = 60
 
-const skippedFolders = new Set(['node_modules', 'build', 'coverage', '.git', '.tenure', '.rigs', 'gen'])
+const skippedFolders = new Set([
+  'node_modules',
+  'build',
+  'coverage',
+  '.git',
+  '.tenure',
+  '.tenure-mysql',
+  '.rigs',
+  'gen',
+])
 
 function filesUnder(folder: string, wanted: (path: string) => boolean): string[] {
   const found: string[] = []

@@ -11,7 +11,7 @@ import { namesOf, takeInventory } from './inventory.ts'
 import { openRawGrpc, type RawGrpc } from './raw-grpc.ts'
 import { fieldsOfRequest } from './request-fields.ts'
 import { type Json, makeRequest } from './request-maker.ts'
-import { openStoredRows, type StoredRows } from './stored-rows.ts'
+import { openStoredRows, type StoredRows, type StoredState } from './stored-rows.ts'
 
 let rig: ChildRig
 let rows: StoredRows
@@ -26,7 +26,7 @@ beforeAll(async () => {
   acme = await seedTenant(rig.seeding, 'acme')
   await seedTenant(rig.seeding, 'victim')
   inventory = await takeInventory(rig.child.httpUrl, rig.rootKey)
-  rows = openStoredRows(rig.databaseFile)
+  rows = await openStoredRows(rig.databaseUrl)
   grpc = openRawGrpc(rig.child.grpcPort)
   await warmUp()
   residentBefore = rig.residentMegabytes()
@@ -34,7 +34,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   grpc[Symbol.dispose]()
-  rows[Symbol.dispose]()
+  await rows[Symbol.asyncDispose]()
   await rig[Symbol.asyncDispose]()
 })
 
@@ -91,24 +91,26 @@ async function faultsOf(attacks: readonly Attack[]): Promise<string[]> {
   const faults: string[] = []
   for (let at = 0; at < attacks.length; at += together) {
     const part = attacks.slice(at, at + together)
-    const before = known.mark === rows.commitMark() ? known : stateNow()
+    const before = await stateNow()
     const outcomes = await Promise.all(part.map(({ send }) => send()))
-    known = before.mark === rows.commitMark() ? before : stateNow()
+    const after = await stateNow()
     faults.push(...outcomes.flatMap((outcome, index) => faultsIn(part[index], outcome)))
     const taken = outcomes.filter(({ code }) => code === 'ok').length
     // One change is one audited event, so that more events than answers are changes nobody was told of.
-    const tooMany = known.events.some((count, journal) => count - (before.events[journal] ?? 0) > taken)
-    const hidden = tooMany || (taken === 0 && known.fingerprint !== before.fingerprint)
+    const tooMany = after.events.some((count, journal) => count - (before.events[journal] ?? 0) > taken)
+    const hidden = tooMany || (taken === 0 && after.fingerprint !== before.fingerprint)
     if (hidden) faults.push(`refused but written, one of: ${part.map(({ name }) => name).join('; ')}`)
   }
   return faults
 }
 
-let known: ReturnType<StoredRows['state']> & { readonly mark: number } = { mark: -1, events: [], fingerprint: '' }
+let known: StoredState & { readonly mark: string } = { mark: '', events: [], fingerprint: '' }
 
-function stateNow(): typeof known {
-  const mark = rows.commitMark()
-  return { mark, ...rows.state() }
+/** Read anew only where somebody has committed since. */
+async function stateNow(): Promise<StoredState> {
+  const mark = await rows.commitMark()
+  if (mark !== known.mark) known = { mark, ...(await rows.state()) }
+  return known
 }
 
 function faultsIn(attack: Attack | undefined, { code, reason, text }: Outcome): string[] {

@@ -10,7 +10,7 @@ import type { TestServer } from '../support/test-server.ts'
 export interface ChildRig extends AsyncDisposable {
   readonly child: ChildServer
   readonly rootKey: string
-  readonly databaseFile: string
+  readonly databaseUrl: string
   /** What the fixture needs of a server. */
   readonly seeding: TestServer
   residentMegabytes(): number
@@ -37,7 +37,7 @@ export async function startChildRig(): Promise<ChildRig> {
   return {
     child,
     rootKey,
-    databaseFile: join(folder, 'tenure.db'),
+    databaseUrl: env.TENURE_DATABASE_URL ?? '',
     seeding: { client } as TestServer,
     residentMegabytes() {
       const status = readFileSync(`/proc/${child.process.pid}/status`, 'utf8')

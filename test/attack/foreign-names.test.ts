@@ -37,12 +37,12 @@ beforeAll(async () => {
   await server.client(TenantService).updateTenant({ tenant: { name: globex.name, displayName: secretName } })
   inventory = await takeInventory(server.httpUrl, server.rootKey)
   tenants = { own: namesOf(inventory, acme.name), foreign: namesOf(inventory, globex.name) }
-  rows = openStoredRows(server.config.database.file)
-  globexBefore = rows.hash(globex.uid)
+  rows = await openStoredRows(server.databaseUrl)
+  globexBefore = await rows.hash(globex.uid)
 })
 
 afterAll(async () => {
-  rows[Symbol.dispose]()
+  await rows[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()
 })
 
@@ -215,12 +215,12 @@ function platformPairs(field: RequestField): [string, string][] {
     .map(([shape, unknown]) => [platform.get(shape)?.[0] ?? '', unknown])
 }
 
-test('after all of it the other tenant is as it was, unread and unknown', () => {
-  expect(rows.hash(globex.uid)).toBe(globexBefore)
+test('after all of it the other tenant is as it was, unread and unknown', async () => {
+  expect(await rows.hash(globex.uid)).toBe(globexBefore)
   const all = heard.join('\n')
   expect(heard.length).toBeGreaterThan(1500)
   for (const secret of [globex.uid, 'globex.example', secretName]) expect(all).not.toContain(secret)
-  const strangers = rows.rows(
+  const strangers = await rows.rows(
     "SELECT principal FROM journal WHERE tenant_id = ? AND principal LIKE 'tenants/acme%'",
     globex.uid,
   )

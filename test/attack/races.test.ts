@@ -7,6 +7,7 @@ import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_s
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
 import { seedKey, seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { holdWriters } from '../support/hold-writers.ts'
 import { reasonOf } from '../support/reason.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
@@ -21,26 +22,24 @@ beforeAll(async () => {
 
 afterAll(() => server[Symbol.asyncDispose]())
 
-/** Runs the calls one behind the other in the writers' queue, all of them admitted before the first one commits. */
-async function inOneQueue(calls: readonly (() => Promise<unknown>)[]): Promise<string[]> {
-  const { directory } = server.server.platform.storage
-  let release = () => {}
-  const released = new Promise<void>((resolve) => {
-    release = resolve
-  })
-  const held = directory.write({ kind: 'platform', purpose: 'permission-catalogue' }, async () => {
-    await released
-    return { value: undefined, keep: false }
-  })
-  await sleep(50)
-  const outcomes: Promise<string>[] = []
-  for (const call of calls) {
-    outcomes.push(reasonOf(call()))
-    await sleep(100)
+type Calls = readonly (() => Promise<unknown>)[]
+
+/** Makes the calls so that all of them are admitted before the first one commits, and then have their turn in this order. */
+async function inOneQueue({ directory, tenant }: { directory: Calls; tenant: Calls }): Promise<string[]> {
+  const held = await holdWriters(server)
+  const make = async (calls: Calls) => {
+    const outcomes: Promise<string>[] = []
+    for (const call of calls) {
+      outcomes.push(reasonOf(call()))
+      await sleep(100)
+    }
+    return outcomes
   }
-  release()
-  await held
-  return Promise.all(outcomes)
+  const outcomes = { directory: await make(directory), tenant: await make(tenant) }
+  await held.releaseDirectory()
+  const first = await Promise.all(outcomes.directory)
+  await held.releaseTenants()
+  return [...first, ...(await Promise.all(outcomes.tenant))]
 }
 
 function platformKey(id: string) {
@@ -55,21 +54,28 @@ test('a write that waited behind the revocation of its platform key is refused, 
   const owner = { case: 'serviceAccount' as const, value: 'serviceAccounts/late' }
   const { secret, apiKey } = await server.client(ApiKeyService).createApiKey({ apiKey: { owner } })
   await server.client(TenantService, secret).getTenant({ name: acme.name })
-  const outcomes = await inOneQueue([
-    () => server.client(ApiKeyService).revokeApiKey({ name: apiKey?.name ?? '' }),
-    () => server.client(RoleService, secret).createPermission({ permissionId: 'late.write' }),
-    () => server.client(WorkspaceService, secret).createWorkspace({ parent: acme.name, workspaceId: 'late-one' }),
-  ])
+  const outcomes = await inOneQueue({
+    directory: [
+      () => server.client(ApiKeyService).revokeApiKey({ name: apiKey?.name ?? '' }),
+      () => server.client(RoleService, secret).createPermission({ permissionId: 'late.write' }),
+    ],
+    tenant: [
+      () => server.client(WorkspaceService, secret).createWorkspace({ parent: acme.name, workspaceId: 'late-one' }),
+    ],
+  })
   expect(outcomes).toEqual(['OK', 'PERMISSION_MISSING', 'PERMISSION_MISSING'])
 })
 
 test('a write that waited behind the revocation of its tenant key is refused', async () => {
   const key = await seedKey(server, acme.name, `${acme.name}/serviceAccounts/admin-bot`)
   const { apiKeys } = await server.client(ApiKeyService).listApiKeys({ parent: acme.name, orderBy: 'create_time desc' })
-  const outcomes = await inOneQueue([
-    () => server.client(ApiKeyService).revokeApiKey({ name: apiKeys[0]?.name ?? '' }),
-    () => server.client(RoleService, key).createRole({ parent: acme.name, roleId: 'late-role' }),
-  ])
+  const outcomes = await inOneQueue({
+    directory: [],
+    tenant: [
+      () => server.client(ApiKeyService).revokeApiKey({ name: apiKeys[0]?.name ?? '' }),
+      () => server.client(RoleService, key).createRole({ parent: acme.name, roleId: 'late-role' }),
+    ],
+  })
   expect(outcomes).toEqual(['OK', 'NOT_FOUND'])
 })
 
@@ -87,9 +93,12 @@ test('what allow_missing needs is asked under the lock, too', async () => {
   const key = await seedKey(server, parent, account)
   const lesser = { name: `${parent}/roles/role-smith`, permissions: ['roles.update'] }
   const sneaky = { name: `${parent}/roles/sneaky`, displayName: 'x' }
-  const outcomes = await inOneQueue([
-    () => server.client(RoleService, acme.ownerKey).updateRole({ role: lesser }),
-    () => server.client(RoleService, key).updateRole({ role: sneaky, allowMissing: true }),
-  ])
+  const outcomes = await inOneQueue({
+    directory: [],
+    tenant: [
+      () => server.client(RoleService, acme.ownerKey).updateRole({ role: lesser }),
+      () => server.client(RoleService, key).updateRole({ role: sneaky, allowMissing: true }),
+    ],
+  })
   expect(outcomes).toEqual(['OK', 'PERMISSION_MISSING'])
 })

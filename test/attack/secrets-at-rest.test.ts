@@ -7,6 +7,8 @@ import { ApiKeyService } from '../../src/gen/tenure/v1/api_key_service_pb.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { startServer } from '../../src/server.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { openSideDoor } from '../support/side-door.ts'
+import { testEngine } from '../support/test-database.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 import { bearer, callJson } from './caller.ts'
 import { takeInventory } from './inventory.ts'
@@ -105,17 +107,27 @@ function findings(where: string, haystack: Buffer): string[] {
   )
 }
 
-test('no file of the installation holds a key or its secret, but the one the root key was handed out in', () => {
+test('no file and no row of the installation holds a key or its secret, but the file the root key was handed out in', async () => {
   expect(secrets.length).toBe(issued + 5)
   expect(secrets.every((secret) => /^tenure_[a-z0-9]+_[0-9A-Za-z]{43}_[0-9A-Za-z]{49}$/.test(secret))).toBe(true)
   const found: string[] = []
   const files = readdirSync(seeded.folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-  expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(['tenure.db', 'tenure.db-wal', 'root-api-key']))
+  const expected = testEngine === 'sqlite' ? ['tenure.db', 'tenure.db-wal', 'root-api-key'] : ['root-api-key']
+  expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(expected))
   for (const { parentPath, name } of files) {
     if (name !== 'root-api-key') found.push(...findings(name, readFileSync(join(parentPath, name))))
   }
+  await using sideDoor = await openSideDoor(seeded.databaseUrl)
+  for (const table of (await sideDoor.tables()).keys()) {
+    const values = (await sideDoor.all(`SELECT * FROM ${table}`)).flatMap((row) => Object.values(row))
+    found.push(...findings(table, Buffer.concat(values.map(bytesOf))))
+  }
   expect(found).toEqual([])
 })
+
+function bytesOf(value: unknown): Buffer {
+  return value instanceof Uint8Array ? Buffer.from(value) : Buffer.from(String(value))
+}
 
 test('no log line, answer, audit event, metric or error text repeats a key', () => {
   expect(lines.length).toBeGreaterThan(100)

@@ -1,37 +1,33 @@
 import { createHash } from 'node:crypto'
-import { DatabaseSync } from 'node:sqlite'
+import { openSideDoor, type StoredRow } from '../support/side-door.ts'
 
 /** The feed id counts accesses too, and they are not compared; the hash of an event stands for its record. */
 const notCompared: ReadonlySet<string> = new Set(['feed_id', 'record', 'answer'])
+/** Servers write there that they are alive, whatever anybody asks of them. */
+const heartbeats: ReadonlySet<string> = new Set(['feed_heartbeats', 'directory_heartbeats'])
 
-/** Looks at the database file behind the server's back, read-only. */
-export interface StoredRows extends Disposable {
-  /** Over every row of every table, but for what is kept of accesses and denials. `tenantId`: of that tenant alone. */
-  hash(tenantId?: string): string
-  /** How many changes were audited in each journal; a state that says less than the hash, and costs less: the journal is counted, not read. */
-  state(): { readonly events: readonly number[]; readonly fingerprint: string }
-  /** Changes with every commit of anybody else. */
-  commitMark(): number
-  rows(statement: string, ...parameters: string[]): Record<string, unknown>[]
+export interface StoredState {
+  /** How many changes were audited in each journal. */
+  readonly events: readonly number[]
+  readonly fingerprint: string
 }
 
-export function openStoredRows(file: string): StoredRows {
-  const database = new DatabaseSync(file, { readOnly: true })
-  const tables = database
-    .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
-    .all()
-    .map(({ name }) => String(name))
-  const columnsOf = new Map(
-    tables.map((table) => [
-      table,
-      database
-        .prepare(`PRAGMA table_info(${table})`)
-        .all()
-        .map(({ name }) => String(name)),
-    ]),
-  )
+/** Looks at the database behind the server's back. */
+export interface StoredRows extends AsyncDisposable {
+  /** Over every row of every table, but for what is kept of accesses and denials. `tenantId`: of that tenant alone. */
+  hash(tenantId?: string): Promise<string>
+  /** Says less than the hash, and costs less: the journal is counted, not read. */
+  state(): Promise<StoredState>
+  /** Changes with every commit of anybody else. */
+  commitMark(): Promise<string>
+  rows(statement: string, ...parameters: string[]): Promise<readonly StoredRow[]>
+}
+
+export async function openStoredRows(url: string): Promise<StoredRows> {
+  const sideDoor = await openSideDoor(url)
+  const columnsOf = [...(await sideDoor.tables())].filter(([table]) => !heartbeats.has(table))
   return {
-    hash(tenantId) {
+    async hash(tenantId) {
       const hash = createHash('sha256')
       for (const [table, columns] of columnsOf) {
         const kept = columns.includes('chain') ? ["chain NOT LIKE 'access/%'"] : []
@@ -39,38 +35,37 @@ export function openStoredRows(file: string): StoredRows {
         if (tenantId !== undefined) kept.push('tenant_id = ?')
         const selected = columns.filter((column) => !notCompared.has(column)).join(', ')
         const where = kept.length === 0 ? '' : ` WHERE ${kept.join(' AND ')}`
-        const statement = database.prepare(`SELECT ${selected} FROM ${table}${where} ORDER BY rowid`)
-        hash.update(table)
-        for (const row of statement.iterate(...(tenantId === undefined ? [] : [tenantId]))) hash.update(textOf(row))
+        const values = tenantId === undefined ? [] : [tenantId]
+        hash.update(textOf(table, await sideDoor.all(`SELECT ${selected} FROM ${table}${where}`, values)))
       }
       return hash.digest('hex')
     },
-    state() {
+    async state() {
       const hash = createHash('sha256')
       const events: number[] = []
       for (const [table, columns] of columnsOf) {
         if (!columns.includes('chain')) {
-          hash.update(table)
-          for (const row of database.prepare(`SELECT * FROM ${table}`).iterate()) hash.update(textOf(row))
+          hash.update(textOf(table, await sideDoor.all(`SELECT * FROM ${table}`)))
         } else if (columns.includes('record')) {
-          const counted = database.prepare(`SELECT count(*) AS n FROM ${table} WHERE chain NOT LIKE 'access/%'`).get()
-          events.push(Number(counted?.n))
+          const count = `SELECT count(*) AS n FROM ${table} WHERE chain NOT LIKE 'access/%'`
+          events.push(Number((await sideDoor.all(count))[0]?.n))
         }
       }
       return { events, fingerprint: hash.digest('hex') }
     },
-    commitMark: () => Number(database.prepare('PRAGMA data_version').get()?.data_version),
-    rows: (statement, ...parameters) => database.prepare(statement).all(...parameters),
-    [Symbol.dispose]: () => database.close(),
+    commitMark: () => sideDoor.commitMark(),
+    rows: (statement, ...parameters) => sideDoor.all(statement, parameters),
+    [Symbol.asyncDispose]: () => sideDoor[Symbol.asyncDispose](),
   }
 }
 
-function textOf(row: Record<string, unknown>): string {
+/** In an order of its own: the engines promise none. */
+function textOf(table: string, rows: readonly StoredRow[]): string {
+  return [table, ...rows.map(rowText).sort()].join('\n')
+}
+
+function rowText(row: StoredRow): string {
   return JSON.stringify(Object.values(row), (_key, value: unknown) =>
-    value instanceof Uint8Array
-      ? Buffer.from(value).toString('latin1')
-      : typeof value === 'bigint'
-        ? `${value}`
-        : value,
+    value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value,
   )
 }

@@ -99,13 +99,3 @@ test('a server that is told to stop finishes what is under way and exits 0', asy
   expect(await endChild(child, 'SIGTERM')).toBe(0)
   await calls
 })
-
-test('a second process on the same database is refused with a sentence and exit code 1', async () => {
-  child = await startChild(env)
-  for (const args of [['serve'], ['migrate', 'status'], ['bootstrap']]) {
-    const { code, stderr } = await runTenure(args, env)
-    expect(code).toBe(1)
-    expect(stderr).toMatch(/^tenure: Another Tenure process uses this database/)
-    expect(stderr.trim().split('\n')).toHaveLength(1)
-  }
-})

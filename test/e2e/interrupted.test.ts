@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
 import { Tenant_State, Tenant_SuspensionMode } from '../../src/gen/tenure/v1/tenant_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { reasonOf } from '../support/reason.ts'
+import { openSideDoor } from '../support/side-door.ts'
+import { databaseUrlOf } from '../support/test-database.ts'
 import { startTestServer } from '../support/test-server.ts'
 
 let folder: string
@@ -17,11 +18,10 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Changes the file of a stopped server: what a crash at that moment would have left. */
-function afterCrash(sql: readonly string[]): void {
-  const database = new DatabaseSync(join(folder, 'tenure.db'))
-  for (const statement of sql) database.exec(statement)
-  database.close()
+/** Changes what a stopped server left into what a crash at some moment would have. */
+async function afterCrash(sql: readonly string[]): Promise<void> {
+  await using sideDoor = await openSideDoor(databaseUrlOf(folder))
+  for (const statement of sql) await sideDoor.run(statement)
 }
 
 test('a tenant whose creation was interrupted between directory and cell is finished at the next start', async () => {
@@ -35,7 +35,7 @@ test('a tenant whose creation was interrupted between directory and cell is fini
     initialOwner: { ...initialOwner, email: '' },
     actor: { principal: 'serviceAccounts/root', credential: 'apiKeys/x', requestId: 'r', clientIp: '' },
   })
-  afterCrash([
+  await afterCrash([
     ...['tenant_heads', 'users', 'memberships', 'journal'].map((table) => `DELETE FROM ${table}`),
     `UPDATE tenant_placements SET state = 'PROVISIONING', provisioning = '${provisioning}'`,
   ])
@@ -53,7 +53,7 @@ test('a projection that a crash left behind its head is brought up at the next s
   await tenants.createTenant({ tenantId: 'acme' })
   await tenants.updateTenant({ tenant: { name: 'tenants/acme', displayName: 'Acme' } })
   await first.stop()
-  afterCrash(["UPDATE tenant_placements SET display_name = '', version = 1"])
+  await afterCrash(["UPDATE tenant_placements SET display_name = '', version = 1"])
   await using second = await startTestServer({ folder })
   const listed = await second.client(TenantService).listTenants({})
   expect(listed.tenants[0]?.displayName).toBe('Acme')

@@ -1,14 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { createClient } from '@connectrpc/connect'
 import { createConnectTransport } from '@connectrpc/connect-node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { AccessService } from '../../src/gen/tenure/v1/access_service_pb.ts'
-import { childEnvironment, endChild, runTenure, startChild } from '../support/child-server.ts'
+import { childEnvironment, endChild, refusedStart, runTenure, startChild } from '../support/child-server.ts'
 
 let folder: string
 
@@ -18,14 +17,6 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-/** One clear sentence on standard error, nothing of a stack, exit code 1. */
-async function refusedStart(env: NodeJS.ProcessEnv, args: readonly string[] = ['serve']): Promise<string> {
-  const { code, stderr } = await runTenure(args, env)
-  expect(code).toBe(1)
-  expect(stderr).not.toMatch(/\n\s+at /)
-  return stderr.trim()
-}
-
 test('a port in use is one sentence and exit code 1', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => taken.once('listening', resolve))
@@ -34,32 +25,6 @@ test('a port in use is one sentence and exit code 1', async () => {
   const sentence = await refusedStart(childEnvironment(folder, { TENURE_GRPC_ADDRESS: `127.0.0.1:${port}` }))
   taken.close()
   expect(sentence).toBe(`tenure: 127.0.0.1:${port} is in use by another program. Stop it, or choose another address.`)
-})
-
-test('a folder that cannot be made is one sentence and exit code 1', async () => {
-  writeFileSync(join(folder, 'file'), '')
-  const sentence = await refusedStart(
-    childEnvironment(folder, { TENURE_DATABASE_URL: `sqlite:${folder}/file/sub/tenure.db` }),
-  )
-  expect(sentence).toMatch(/^tenure: The folder .* cannot be made/)
-})
-
-test('a damaged file, another program’s file and another program’s database are each one sentence', async () => {
-  const file = join(folder, 'tenure.db')
-  const env = childEnvironment(folder)
-  writeFileSync(file, 'this is not a database, it is a text of some length')
-  expect(await refusedStart(env)).toMatch(/is not a Tenure database: it is damaged, or another program's/)
-  rmSync(file)
-  const foreign = new DatabaseSync(file)
-  foreign.exec('CREATE TABLE songs (title text)')
-  foreign.close()
-  expect(await refusedStart(env)).toMatch(/is a SQLite database of another program/)
-  rmSync(file)
-  await runTenure(['bootstrap'], env)
-  const bytes = readFileSync(file)
-  bytes.fill(0x5a, 4096, 40_000)
-  writeFileSync(file, bytes)
-  expect(await refusedStart(env)).toMatch(/is damaged/)
 })
 
 test('a keyring of another database is refused with a sentence', async () => {
@@ -73,18 +38,6 @@ test('a keyring of another database is refused with a sentence', async () => {
 test('unknown settings stop the start and are named', async () => {
   const sentence = await refusedStart(childEnvironment(folder, { TENURE_GRPC_ADRESS: '127.0.0.1:1' }))
   expect(sentence).toMatch(/TENURE_GRPC_ADRESS is not a setting/)
-})
-
-test('everything the server writes is its owner’s alone', async () => {
-  chmodSync(folder, 0o755)
-  const data = join(folder, 'data')
-  const env = childEnvironment(data)
-  await runTenure(['bootstrap'], env)
-  const child = await startChild(env)
-  for (const name of ['tenure.db', 'tenure.db-wal', 'tenure.db.lock', 'root-api-key', 'keyring']) {
-    expect([name, statSync(join(data, name)).mode & 0o077]).toEqual([name, 0])
-  }
-  await endChild(child, 'SIGTERM')
 })
 
 test('bootstrap makes the root key once, and a second start finds the data again', async () => {

@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { expect } from 'vitest'
+import { databaseUrlOf, ensureDatabase } from './test-database.ts'
 
 const program = join(import.meta.dirname, '../../bin/tenure')
 
@@ -25,7 +27,7 @@ export function childEnvironment(folder: string, env: Readonly<Record<string, st
     ...inherited,
     TENURE_GRPC_ADDRESS: '127.0.0.1:0',
     TENURE_HTTP_ADDRESS: '127.0.0.1:0',
-    TENURE_DATABASE_URL: `sqlite:${join(folder, 'tenure.db')}`,
+    TENURE_DATABASE_URL: databaseUrlOf(folder),
     TENURE_KEYRING: `local:${join(folder, 'keyring')}`,
     TENURE_ROOT_KEY_FILE: join(folder, 'root-api-key'),
     TENURE_LOG_LEVEL: 'error',
@@ -35,6 +37,7 @@ export function childEnvironment(folder: string, env: Readonly<Record<string, st
 
 /** Runs the command line to its end. */
 export async function runTenure(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Finished> {
+  await ensureDatabase(env.TENURE_DATABASE_URL ?? '')
   const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
@@ -48,8 +51,17 @@ export async function runTenure(args: readonly string[], env: NodeJS.ProcessEnv)
   return { code, signal, stdout, stderr }
 }
 
+/** A start that is refused with exit code 1 and words, nothing of a stack. Answers the words. */
+export async function refusedStart(env: NodeJS.ProcessEnv, args: readonly string[] = ['serve']): Promise<string> {
+  const { code, stderr } = await runTenure(args, env)
+  expect(code).toBe(1)
+  expect(stderr).not.toMatch(/\n\s+at /)
+  return stderr.trim()
+}
+
 /** Starts a server in a process of its own and waits until it says that it listens. */
 export async function startChild(env: NodeJS.ProcessEnv): Promise<ChildServer> {
+  await ensureDatabase(env.TENURE_DATABASE_URL ?? '')
   const child = spawn(program, ['serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })
   for await (const line of lines) {

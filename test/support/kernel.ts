@@ -1,7 +1,6 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { type TenantId, tenantLevel } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/observe/log.ts'
 import { userRows } from '../../src/people/user-store.ts'
@@ -13,6 +12,9 @@ import type { TenantContext } from '../../src/tenancy/tenant-context.ts'
 import { type ChainVerdict, verifyChain } from '../../src/tenancy/verify-chain.ts'
 import { headRows } from '../../src/tenants/tenant-store.ts'
 import { TenantPlacementTable } from '../../src/tenants/tenant-table.ts'
+import { copyDatabase } from './copy-database.ts'
+import { openSideDoor, type SideDoor } from './side-door.ts'
+import { databaseUrlOf } from './test-database.ts'
 import { startTestServer, type TestServer, testConfig } from './test-server.ts'
 
 /** The kernel under a running server, reached from the side: for what no RPC can be asked to do. */
@@ -22,21 +24,21 @@ export interface Kernel extends AsyncDisposable {
   readonly placementTable: typeof TenantPlacementTable
   headOf(tenantId: TenantId): Promise<{ revision: number; sequence: number }>
   verify(tenantId: TenantId): Promise<ChainVerdict>
-  /** Reads the file behind the kernel's back. */
-  sql(statement: string, parameters: SQLInputValue[]): Record<string, unknown>[]
+  /** To the rows behind the kernel's back. */
+  readonly sideDoor: SideDoor
   /** A copy of the database under a platform of its own, opened at the first verification: to be damaged before. */
   copy(): Promise<KernelCopy>
 }
 
 export interface KernelCopy extends AsyncDisposable {
-  readonly file: string
+  readonly sideDoor: SideDoor
   verify(tenantId: TenantId): Promise<ChainVerdict>
 }
 
 export async function openKernel(): Promise<Kernel> {
   const test = await startTestServer()
   const { platform } = test.server
-  const file = test.config.database.file
+  const sideDoor = await openSideDoor(test.databaseUrl)
   return {
     test,
     platform,
@@ -46,34 +48,29 @@ export async function openKernel(): Promise<Kernel> {
       return { revision: row?.revision ?? -1, sequence: row?.sequence ?? -1 }
     },
     verify: (tenantId) => verifyIn(platform, tenantId),
-    sql(statement, parameters) {
-      const database = new DatabaseSync(file, { readOnly: true })
-      try {
-        return database.prepare(statement).all(...parameters)
-      } finally {
-        database.close()
-      }
+    sideDoor,
+    copy: () => copyOf(test.databaseUrl),
+    async [Symbol.asyncDispose]() {
+      await sideDoor[Symbol.asyncDispose]()
+      await test[Symbol.asyncDispose]()
     },
-    copy: () => copyOf(file),
-    [Symbol.asyncDispose]: () => test[Symbol.asyncDispose](),
   }
 }
 
-async function copyOf(file: string): Promise<KernelCopy> {
+async function copyOf(url: string): Promise<KernelCopy> {
   const folder = mkdtempSync(join(tmpdir(), 'tenure-copy-'))
-  const source = new DatabaseSync(file)
-  source.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-  source.close()
-  copyFileSync(file, join(folder, 'tenure.db'))
+  await copyDatabase(url, databaseUrlOf(folder))
+  const sideDoor = await openSideDoor(databaseUrlOf(folder))
   let platform: Platform | undefined
   return {
-    file: join(folder, 'tenure.db'),
+    sideDoor,
     async verify(tenantId) {
       const config = testConfig(folder)
       platform = await openPlatform(config, createRuntime(config, { log: silentLog }))
       return verifyIn(platform, tenantId)
     },
     async [Symbol.asyncDispose]() {
+      await sideDoor[Symbol.asyncDispose]()
       await platform?.[Symbol.asyncDispose]()
       rmSync(folder, { recursive: true, force: true })
     },

@@ -11,11 +11,13 @@ import { loadConfig } from '../../src/config/load-config.ts'
 import { silentLog } from '../../src/observe/log.ts'
 import { openPlatform } from '../../src/platform.ts'
 import { createRuntime, type Server, startServer } from '../../src/server.ts'
+import { databaseUrlOf, ensureDatabase } from './test-database.ts'
 
 export interface TestServer extends AsyncDisposable {
   readonly server: Server
   readonly config: Config
   readonly folder: string
+  readonly databaseUrl: string
   readonly rootKey: string
   readonly httpUrl: string
   /** A client that sends this key; none: no credential at all. */
@@ -36,7 +38,7 @@ export function testConfig(folder: string, env: Readonly<Record<string, string>>
     env: {
       TENURE_GRPC_ADDRESS: '127.0.0.1:0',
       TENURE_HTTP_ADDRESS: '127.0.0.1:0',
-      TENURE_DATABASE_URL: `sqlite:${join(folder, 'tenure.db')}`,
+      TENURE_DATABASE_URL: databaseUrlOf(folder),
       TENURE_KEYRING: `local:${join(folder, 'keyring')}`,
       TENURE_ROOT_KEY_FILE: join(folder, 'root-api-key'),
       ...env,
@@ -48,6 +50,8 @@ export function testConfig(folder: string, env: Readonly<Record<string, string>>
 /** The whole real server, on ports of its own and a folder of its own, made through the public factory. */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'tenure-'))
+  const databaseUrl = options.env?.TENURE_DATABASE_URL ?? databaseUrlOf(folder)
+  await ensureDatabase(databaseUrl)
   const config = testConfig(folder, options.env)
   const overrides = { log: silentLog, ...(options.clock === undefined ? {} : { clock: options.clock }) }
   {
@@ -66,7 +70,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const transport = (key?: string) =>
     createConnectTransport({ baseUrl: httpUrl, httpVersion: '1.1', interceptors: bearer(key) })
   return {
-    ...{ server, config, folder, rootKey, httpUrl, stop, transport },
+    ...{ server, config, folder, databaseUrl, rootKey, httpUrl, stop, transport },
     client: (service, key = rootKey) => createClient(service, transport(key)),
     async [Symbol.asyncDispose]() {
       await stop()

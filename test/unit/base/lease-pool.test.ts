@@ -14,7 +14,7 @@ function gate(): Gate {
 const reason = (expected: string) => expect.objectContaining({ reason: expected })
 
 test('an item is never with two borrowers at once', async () => {
-  const pool = createLeasePool(['a', 'b'], 100)
+  const pool = createLeasePool(['a', 'b'], { maxWaiting: 100 })
   const out = new Set<string>()
   let most = 0
   const work = (item: string): Promise<void> => {
@@ -33,7 +33,7 @@ test('an item is never with two borrowers at once', async () => {
 })
 
 test('those who wait are served in the order they asked', async () => {
-  const pool = createLeasePool(['only'], 10)
+  const pool = createLeasePool(['only'], { maxWaiting: 10 })
   const first = gate()
   const served: number[] = []
   const uses = [pool.use(() => first.passed)]
@@ -50,7 +50,7 @@ test('those who wait are served in the order they asked', async () => {
 })
 
 test('an item comes back also when its work fails', async () => {
-  const pool = createLeasePool(['only'], 0)
+  const pool = createLeasePool(['only'], { maxWaiting: 0 })
   const broken = async (): Promise<never> => {
     throw new Error('broken')
   }
@@ -64,7 +64,7 @@ test('an item comes back also when its work fails', async () => {
 })
 
 test('a queue that is full refuses at once and says when to come back', async () => {
-  const pool = createLeasePool(['only'], 1)
+  const pool = createLeasePool(['only'], { maxWaiting: 1 })
   const hold = gate()
   const held = pool.use(() => hold.passed)
   const waiting = pool.use(async (item) => item)
@@ -77,7 +77,7 @@ test('a queue that is full refuses at once and says when to come back', async ()
 })
 
 test('closing waits for the work under way and for those who wait already, then refuses', async () => {
-  const pool = createLeasePool(['only'], 10)
+  const pool = createLeasePool(['only'], { maxWaiting: 10 })
   const hold = gate()
   const done: string[] = []
   const held = pool.use(() => hold.passed).then(() => done.push('held'))
@@ -94,5 +94,5 @@ test('closing waits for the work under way and for those who wait already, then 
 })
 
 test('a pool that nobody uses closes at once', async () => {
-  await createLeasePool(['a', 'b'], 0).close()
+  await createLeasePool(['a', 'b'], { maxWaiting: 0 }).close()
 })

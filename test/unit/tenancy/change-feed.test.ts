@@ -1,8 +1,8 @@
-import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { UserService } from '../../../src/gen/tenure/v1/user_service_pb.ts'
 import { openChangeFeed } from '../../../src/tenancy/change-feed.ts'
-import type { Committed } from '../../../src/tenancy/scope.ts'
+import type { JournalCommit } from '../../../src/tenancy/journal-follower.ts'
+import { cellLedger } from '../../../src/tenancy/ledger.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../../support/fixture.ts'
 import { type Kernel, openKernel } from '../../support/kernel.ts'
 
@@ -19,10 +19,12 @@ afterAll(() => kernel[Symbol.asyncDispose]())
 
 /** A second follower of the same journal, polled by hand, on a clock of its own. */
 async function follow() {
-  const delivered: Committed[] = []
+  const delivered: JournalCommit[] = []
   const clock = { nowMs: () => Date.now(), at: 0, monotonicMs: () => clock.at }
   const feed = await openChangeFeed({
-    cell: kernel.platform.storage.cell,
+    database: kernel.platform.storage.cell,
+    ledger: cellLedger,
+    heartbeat: undefined,
     capability: kernel.platform.capabilities['change-feed'],
     clock,
     intervalMs: 3_600_000,
@@ -39,10 +41,14 @@ function createUser(userId: string) {
   return kernel.test.client(UserService).createUser({ parent: acme.name, userId, user })
 }
 
-function edit(statement: string): void {
-  const database = new DatabaseSync(kernel.test.config.database.file)
-  database.exec(statement)
-  database.close()
+async function newestFeedId(): Promise<number> {
+  const [newest] = await kernel.sideDoor.all('SELECT MAX(feed_id) AS id FROM journal')
+  return Number(newest?.id)
+}
+
+/** As if the transaction of a row had not committed yet, or had just now. */
+async function moveFeedId(from: number, to: number): Promise<void> {
+  await kernel.sideDoor.run('UPDATE journal SET feed_id = ? WHERE feed_id = ?', [to, from])
 }
 
 test('every change of authority is delivered once, with the rows it touched', async () => {
@@ -60,12 +66,11 @@ test('a row that becomes visible behind a later one is still delivered', async (
   const { feed, delivered } = await follow()
   await createUser('early')
   await createUser('late')
-  // As if the first of two transactions committed last.
-  const newest = kernel.sql('SELECT MAX(feed_id) AS id FROM journal', [])[0]?.id as number
-  edit(`UPDATE journal SET feed_id = -1 WHERE feed_id = ${newest - 1}`)
+  const first = (await newestFeedId()) - 1
+  await moveFeedId(first, -1)
   await feed.poll()
   expect(delivered).toHaveLength(1)
-  edit(`UPDATE journal SET feed_id = ${newest - 1} WHERE feed_id = -1`)
+  await moveFeedId(-1, first)
   await feed.poll()
   expect(delivered).toHaveLength(2)
   await feed[Symbol.asyncDispose]()
@@ -75,12 +80,12 @@ test('a gap older than any transaction is given up', async () => {
   const { feed, delivered, clock } = await follow()
   await createUser('ghost')
   await createUser('real')
-  const newest = kernel.sql('SELECT MAX(feed_id) AS id FROM journal', [])[0]?.id as number
-  edit(`UPDATE journal SET feed_id = -1 WHERE feed_id = ${newest - 1}`)
+  const first = (await newestFeedId()) - 1
+  await moveFeedId(first, -1)
   await feed.poll()
   clock.at += 60_000
   await feed.poll()
-  edit(`UPDATE journal SET feed_id = ${newest - 1} WHERE feed_id = -1`)
+  await moveFeedId(-1, first)
   await feed.poll()
   expect(delivered).toHaveLength(1)
   await feed[Symbol.asyncDispose]()
@@ -96,17 +101,21 @@ test('freshness is the age of the last complete poll, from its start', async () 
 })
 
 test('what another process wrote reaches decisions by the feed alone', async () => {
-  const { engines, feed } = kernel.platform
+  const { engines, feeds } = kernel.platform
+  const { sideDoor } = kernel
   const snapshot = await engines.tenants.snapshotBySlug('acme')
   expect(snapshot?.principalBySlug('user', 'alice')?.active).toBe(true)
   const { tenantId } = snapshot?.tenant ?? { tenantId: '' }
   const { revision = 0 } = snapshot ?? {}
-  const userId = kernel.sql("SELECT user_id FROM users WHERE tenant_id = ? AND slug = 'alice'", [tenantId])[0]?.user_id
-  edit(`
-    UPDATE users SET state = 'DISABLED' WHERE tenant_id = '${tenantId}' AND user_id = '${String(userId)}';
-    UPDATE tenant_heads SET revision = revision + 1 WHERE tenant_id = '${tenantId}';
-    INSERT INTO journal (tenant_id, chain, sequence, event_id, workspace_id, event_time, principal, event, target, record, hash, revision, changes)
-    VALUES ('${tenantId}', 'authority', 100000, 'x', '', '2026-01-01', '', '', '', x'', x'', ${revision + 1}, '[["users","","${String(userId)}"]]')`)
-  await feed.poll()
+  const [alice] = await sideDoor.all("SELECT user_id FROM users WHERE tenant_id = ? AND slug = 'alice'", [tenantId])
+  const userId = String(alice?.user_id)
+  await sideDoor.run("UPDATE users SET state = 'DISABLED' WHERE tenant_id = ? AND user_id = ?", [tenantId, userId])
+  await sideDoor.run('UPDATE tenant_heads SET revision = revision + 1 WHERE tenant_id = ?', [tenantId])
+  await sideDoor.run(
+    `INSERT INTO journal (tenant_id, chain, sequence, event_id, workspace_id, event_time, principal, event, target, record, hash, revision, changes)
+    VALUES (?, 'authority', 100000, 'x', '', '2026-01-01', '', '', '', ?, ?, ?, ?)`,
+    [tenantId, Buffer.of(), Buffer.of(), revision + 1, JSON.stringify([['users', '', userId]])],
+  )
+  await feeds.followCell()
   expect(snapshot?.principalBySlug('user', 'alice')?.active).toBe(false)
 })

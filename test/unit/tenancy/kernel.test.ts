@@ -1,4 +1,3 @@
-import { DatabaseSync } from 'node:sqlite'
 import { create } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { notFound } from '../../../src/base/errors.ts'
@@ -95,11 +94,10 @@ test('a unit makes exactly one journal row, one revision and one sequence, namin
   const after = await kernel.headOf(acme)
   expect(after.revision).toBe(before.revision + 1)
   expect(after.sequence).toBe(before.sequence + 1)
-  const row = kernel.sql('SELECT changes FROM journal WHERE tenant_id = ? AND chain = ? AND sequence = ?', [
-    acme,
-    'authority',
-    after.sequence,
-  ])[0]
+  const [row] = await kernel.sideDoor.all(
+    'SELECT changes FROM journal WHERE tenant_id = ? AND chain = ? AND sequence = ?',
+    [acme, 'authority', after.sequence],
+  )
   const changes: string[][] = JSON.parse(String(row?.changes))
   expect(changes.map(([table]) => table)).toEqual(['users', 'users'])
 })
@@ -143,28 +141,25 @@ test('a scope of one tenant cannot be opened inside another', async () => {
 })
 
 const head = "tenant_id = (SELECT tenant_id FROM tenant_heads WHERE slug = 'acme')"
-const tampering: [string, string, number][] = [
-  [
-    'an edited record',
-    `UPDATE journal SET record = zeroblob(20) WHERE ${head} AND chain = 'authority' AND sequence = 3`,
-    3,
-  ],
-  ['an edited column', `UPDATE journal SET principal = 'x' WHERE ${head} AND chain = 'authority' AND sequence = 4`, 4],
-  ['a removed event', `DELETE FROM journal WHERE ${head} AND chain = 'authority' AND sequence = 2`, 2],
-  ['a cut tail', `DELETE FROM journal WHERE ${head} AND chain = 'authority' AND sequence > 5`, 6],
+const events = `${head} AND chain = 'authority'`
+const tampering: [string, string[], number][] = [
+  ['an edited record', [`UPDATE journal SET record = x'00' WHERE ${events} AND sequence = 3`], 3],
+  ['an edited column', [`UPDATE journal SET principal = 'x' WHERE ${events} AND sequence = 4`], 4],
+  ['a removed event', [`DELETE FROM journal WHERE ${events} AND sequence = 2`], 2],
+  ['a cut tail', [`DELETE FROM journal WHERE ${events} AND sequence > 5`], 6],
   [
     'two events exchanged',
-    `UPDATE journal SET sequence = CASE sequence WHEN 2 THEN -3 ELSE -2 END WHERE ${head} AND chain = 'authority' AND sequence IN (2, 3);
-     UPDATE journal SET sequence = -sequence WHERE ${head} AND sequence < 0`,
+    [
+      `UPDATE journal SET sequence = CASE sequence WHEN 2 THEN -3 ELSE -2 END WHERE ${events} AND sequence IN (2, 3)`,
+      `UPDATE journal SET sequence = -sequence WHERE ${head} AND sequence < 0`,
+    ],
     2,
   ],
 ]
 
-test.each(tampering)('verification finds %s and names the first bad sequence', async (_name, sql, firstBad) => {
+test.each(tampering)('verification finds %s and names the first bad sequence', async (_name, damage, firstBad) => {
   await using copy = await kernel.copy()
-  const database = new DatabaseSync(copy.file)
-  database.exec(sql)
-  database.close()
+  for (const statement of damage) await copy.sideDoor.run(statement)
   const verdict = await copy.verify(acme)
   expect(verdict.valid).toBe(false)
   expect(verdict.firstBadSequence).toBe(firstBad)

@@ -55,6 +55,7 @@ export function tenantFact(fields: Partial<TenantFact> = {}): TenantFact {
     tier: 'standard',
     placementEpoch: 1,
     timelineId: uid(900),
+    chainHash: '',
     revision: 1,
     ...fields,
   }
