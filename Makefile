@@ -77,6 +77,10 @@ format: install ## Format the sources and apply the safe fixes of the linter
 bench-authorize: install ## Measure Authorize beside a grpc-js echo and a raw http2 echo
 	@$(node) test/bench/bench-authorize.ts
 
+.PHONY: bench-write
+bench-write: install rigs ## Measure durable membership writes on MySQL beside bare mysql2
+	@$(node) test/bench/bench-write.ts
+
 .PHONY: clean
 clean: ## Remove what was installed and built; .tenure/ with its data stays
 	@rm -rf node_modules build coverage

@@ -8,6 +8,7 @@ import type { ServiceAccountRow } from '../people/service-account.ts'
 import { serviceAccountRows } from '../people/service-account-store.ts'
 import type { UserRow } from '../people/user.ts'
 import { userRows } from '../people/user-store.ts'
+import { changesSince } from '../tenancy/journal-store.ts'
 import type { ReadScope, Scopes } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { TenantHeadRow } from '../tenants/tenant.ts'
@@ -47,7 +48,24 @@ export function createFactsReader({ scopes, tenantIdOf }: FactsReaderParts): Fac
     },
     readChanged: (tenantId, rows) =>
       scopes.readAllWorkspaces(readerContext(tenantId), 'access-snapshot', (scope) => readChanged(scope, rows)),
+    readSince: (tenantId, revision) =>
+      scopes.readAllWorkspaces(readerContext(tenantId), 'access-snapshot', (scope) => readSince(scope, revision)),
   }
+}
+
+/** Beyond so many commits, or rows, a whole reading is cheaper. */
+const maxMissed = 100
+
+async function readSince(scope: ReadScope, revision: number): Promise<ChangedFacts | 'unknown' | undefined> {
+  const commits = await changesSince(scope, revision, maxMissed)
+  const rows = commits?.flatMap(({ changes }) =>
+    changes.map(([table, workspaceId, id]) => ({ table, workspaceId, id })),
+  )
+  if (commits === undefined || rows === undefined || rows.length > maxMissed) return 'unknown'
+  const changed = await readChanged(scope, rows)
+  // In one snapshot, so that what the journal does not name has not changed, unless part of it is gone.
+  if (changed !== undefined && changed.tenant.revision !== revision + commits.length) return 'unknown'
+  return changed
 }
 
 /** The engine's own context: it reads one tenant for all who ask about it, whoever asked first. */

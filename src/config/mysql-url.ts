@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { isLoopbackHost, parseListenAddress } from './listen-address.ts'
 import type { Accepted } from './setting-types.ts'
 
@@ -121,6 +122,12 @@ function withOptions(url: Omit<MysqlUrl, 'tls' | 'files'>, { tls, ...files }: Op
   }
   // Naming an authority and then talking in the clear because the server is near would be no one's intention.
   const encrypted = tls === undefined ? namesTlsFiles || !isLoopbackHost(url.host) : tls === 'required'
+  // mysql2 compares the certificate of a server that is called by its address with the name `localhost`.
+  if (encrypted && isIP(url.host) !== 0 && !isLoopbackHost(url.host)) {
+    return {
+      problem: 'must call its host by name, because a certificate is checked against a name; do so, or say tls=off',
+    }
+  }
   return { value: { ...url, tls: encrypted, files } }
 }
 

@@ -1,4 +1,4 @@
-import { invalidField, TenureError } from '../base/errors.ts'
+import { invalidField } from '../base/errors.ts'
 import { expireTimeFrom } from '../base/expire-time.ts'
 import { tenantLevel } from '../base/ids.ts'
 import { slugFromUid } from '../base/slug.ts'
@@ -7,6 +7,7 @@ import type { Call } from '../rpc/call.ts'
 import { assertNeverUsed } from '../tenancy/retired-names.ts'
 import type { Unit } from '../tenancy/scope.ts'
 import type { MembershipRow } from './membership.ts'
+import type { NameLookup } from './membership-proto.ts'
 import type { MembershipServiceParts } from './membership-service.ts'
 import { membershipRows } from './membership-store.ts'
 import { principalNamed } from './principal-named.ts'
@@ -18,6 +19,7 @@ export async function insertMembership(
   call: Call,
   membership: Membership,
   id: string,
+  names: NameLookup,
 ): Promise<MembershipRow> {
   if (membership.member.case === undefined)
     throw invalidField('membership.member', 'must name a user or a service account')
@@ -26,15 +28,14 @@ export async function insertMembership(
   const kind = membership.member.case === 'user' ? 'user' : 'service_account'
   const principal = await principalNamed(unit, kind, membership.member.value)
   const reachAll = reachFrom(membership, unit)
+  names.know(principal.principalId, membership.member.value)
   const roles = await rolesToGive(parts, unit, call, membership.roles, reachAll)
-  const rows = membershipRows(unit)
+  for (const [at, reference] of roles.entries()) names.know(reference, membership.roles[at] ?? '')
   const membershipId = parts.ids.next()
   const slug = id === '' ? slugFromUid('member', membershipId) : id
-  await assertNeverUsed(unit, 'memberships', slug)
-  if ((await rows.find({ slug })) !== undefined) throw exists(`a membership ${JSON.stringify(slug)}`)
-  if ((await rows.find({ principalId: principal.principalId })) !== undefined) {
-    throw exists('a membership of that principal')
-  }
+  // Made from a new uid, it cannot have been used. That name and principal are free here, unique keys say: asking first
+  // would be two round trips under the lock of the head.
+  if (id !== '') await assertNeverUsed(unit, 'memberships', slug)
   const row: MembershipRow = {
     tenantId: unit.context.tenantId,
     workspaceId: unit.context.workspaceId,
@@ -49,7 +50,7 @@ export async function insertMembership(
     createTime: unit.now,
     updateTime: unit.now,
   }
-  await rows.insert(row)
+  await membershipRows(unit).insert(row)
   return row
 }
 
@@ -77,8 +78,4 @@ export function reachFrom(membership: Membership, unit: Unit): boolean {
     )
   }
   return reachAll
-}
-
-function exists(what: string): TenureError {
-  return new TenureError('ALREADY_EXISTS', `There is ${what} here already. Update that one, or choose another name.`)
 }

@@ -13,6 +13,8 @@ import { principalName } from './principal-named.ts'
 export interface NameLookup {
   principal(row: MembershipRow): Promise<string>
   role(reference: string): Promise<string>
+  /** The name behind a stored id or reference, where the caller has just found one by the other. */
+  know(id: string, name: string): void
 }
 
 /** Reads inside the scope it was made for, and forgets with it. */
@@ -25,6 +27,7 @@ export function createNameLookup(scope: ReadScope): NameLookup {
     return name
   }
   return {
+    know: (id, name) => void known.set(id, name),
     principal: ({ principalKind, principalId }) =>
       once(principalId, () => principalName(scope, principalKind, principalId)),
     role: (reference) =>

@@ -68,10 +68,12 @@ export function createMembershipService(parts: MembershipServiceParts): ServiceI
         ...parts.diffs.opening(validateOnly),
       }
       return parts.scopes.write(contextOf(call), mutation, async (unit) => {
-        const row = await insertMembership(parts, unit, call, required(request.membership), request.membershipId)
+        const names = createNameLookup(unit)
+        const { membershipId: id } = request
+        const row = await insertMembership(parts, unit, call, required(request.membership), id, names)
         unit.target(membershipName(unit.context, row.slug))
         unit.note('granted', [grantText(required(request.membership), row)])
-        const membership = await membershipToProto(row, unit, createNameLookup(unit), unit.now.getTime())
+        const membership = await membershipToProto(row, unit, names, unit.now.getTime())
         const diff = await parts.diffs.field(unit, request.validateOnly, [row.principalId])
         return create(CreateMembershipResponseSchema, { membership, revision: unit.revision, ...diff })
       })
@@ -113,7 +115,7 @@ function batchCreate(parts: MembershipServiceParts, request: BatchCreateMembersh
     const principals: string[] = []
     const granted: string[] = []
     for (const each of request.requests) {
-      const row = await insertMembership(parts, unit, call, required(each.membership), each.membershipId)
+      const row = await insertMembership(parts, unit, call, required(each.membership), each.membershipId, names)
       principals.push(row.principalId)
       granted.push(grantText(required(each.membership), row))
       memberships.push(await membershipToProto(row, unit, names, unit.now.getTime()))

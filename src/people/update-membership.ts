@@ -37,11 +37,12 @@ export async function updateMembership(parts: MembershipServiceParts, request: U
     const found = await membershipRows(unit).find({ slug })
     if (found === undefined && !request.allowMissing) throw notFound()
     if (found === undefined) await parts.demands.demand(call, context, 'memberships.create')
+    const names = createNameLookup(unit)
     const row =
       found === undefined
-        ? await insertMembership(parts, unit, call, membership, slug)
+        ? await insertMembership(parts, unit, call, membership, slug, names)
         : await change(parts, unit, call, request, found, fields)
-    const answer = await membershipToProto(row, unit, createNameLookup(unit), unit.now.getTime())
+    const answer = await membershipToProto(row, unit, names, unit.now.getTime())
     const diff = await parts.diffs.field(unit, request.validateOnly, [row.principalId])
     return create(UpdateMembershipResponseSchema, { membership: answer, revision: unit.revision, ...diff })
   })

@@ -56,3 +56,25 @@ function platformJournal(scope: PlatformReadScope): JournalScope {
         : scope.rows(DirectoryChainTable).find({ chain }),
   }
 }
+
+/**
+ * What each commit of authority behind that revision touched, in order; undefined when there are more than `limit`, or the
+ * journal does not keep it any more. Revision and sequence of the authority chain go in step.
+ */
+export async function changesSince(
+  scope: ReadScope,
+  revision: number,
+  limit: number,
+): Promise<{ readonly changes: NonNullable<JournalRow['changes']> }[] | undefined> {
+  const rows = await scope.rows(JournalTable).page({
+    conditions: [
+      { sql: 'row.chain = :chain', parameters: { chain: authorityChain } },
+      { sql: 'row.sequence > :sequence', parameters: { sequence: revision } },
+    ],
+    orderBy: [{ property: 'sequence', descending: false }],
+    limit: limit + 1,
+  })
+  if (rows.length > limit) return undefined
+  const known = rows.flatMap(({ changes }) => (changes === null ? [] : [{ changes }]))
+  return known.length === rows.length ? known : undefined
+}

@@ -2,7 +2,7 @@ import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import type { EntityManager, EntitySchema, ObjectLiteral } from 'typeorm'
 import type { Clock } from '../base/clock.ts'
 import { notFound, TenureError } from '../base/errors.ts'
-import { type Ids, tenantLevel } from '../base/ids.ts'
+import type { Ids } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
 import { type ChangeLog, cellLedger, type Head, lockHead } from './ledger.ts'
 import { insidePlace } from './place-check.ts'
@@ -30,8 +30,6 @@ export interface TenantMutation<O extends DescMessage> extends Mutation<O> {
   readonly onDeletedTenant?: boolean
   /** Set when the unit must look past the one workspace of its context. */
   readonly allWorkspaces?: AllWorkspacesPurpose
-  /** Manages the workspace itself, so its state is the method's business. */
-  readonly workspaceItself?: boolean
 }
 
 /** The only doors to tenant tables. */
@@ -120,7 +118,6 @@ async function writeUnit<O extends DescMessage>(
     if (head === undefined) throw notFound()
     checkPlacement(head, context)
     await options.readmit(context, head.revision)
-    if (context.workspaceId !== tenantLevel && mutation.workspaceItself !== true) await checkWorkspace(manager, context)
     const unitResult = await runUnit(
       {
         manager,
@@ -165,16 +162,4 @@ function checkState<O extends DescMessage>(head: Head, mutation: TenantMutation<
   throw new TenureError('INVALID_STATE', 'The tenant is deleted. Undelete it first.', {
     metadata: { state: 'DELETED' },
   })
-}
-
-async function checkWorkspace(manager: EntityManager, context: TenantContext): Promise<void> {
-  const rows: Record<string, unknown>[] = await manager.query(
-    'SELECT state FROM workspaces WHERE tenant_id = ? AND workspace_id = ?',
-    [context.tenantId, context.workspaceId],
-  )
-  const state = rows[0]?.state
-  if (state === undefined || state === 'DELETED') throw notFound()
-  if (state !== 'ACTIVE') {
-    throw new TenureError('WORKSPACE_ARCHIVED', 'The workspace is archived. Unarchive it first.')
-  }
 }

@@ -182,10 +182,7 @@ async function changeState<O extends DescMessage>(
   { from, change }: WorkspaceChange,
 ): Promise<MessageShape<O>> {
   const context = contextOf(call)
-  const mutation = {
-    ...mutationOf(call, response, { target: request.name, validateOnly: request.validateOnly ?? false }),
-    workspaceItself: true,
-  }
+  const mutation = mutationOf(call, response, { target: request.name, validateOnly: request.validateOnly ?? false })
   return parts.scopes.write(context, mutation, async (unit) => {
     const rows = unit.rows(WorkspaceTable)
     const found = await rows.find({ workspaceId: context.workspaceId })

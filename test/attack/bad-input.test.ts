@@ -75,7 +75,7 @@ const clean: ReadonlySet<string> = new Set(
   ),
 )
 const leak =
-  /SQLITE|sqlite|QueryFailed|TypeORM|typeorm|sqlparser|node:|file:\/\/|\bat \S+ \(|\.[jt]s:\d|registry|TypeError|RangeError|SyntaxError|undefined/
+  /SQLITE|sqlite|\bER_[A-Z]|mysql|MySQL|InnoDB|QueryFailed|TypeORM|typeorm|sqlparser|node:|file:\/\/|\bat \S+ \(|\.[jt]s:\d|registry|TypeError|RangeError|SyntaxError|undefined/
 
 interface Attack {
   readonly name: string

@@ -46,12 +46,17 @@ async function loop(
 ): Promise<void> {
   while (!state.stop) {
     const body = load.bodies[Math.floor(Math.random() * load.bodies.length)] ?? Buffer.alloc(5)
-    if (!(await one(session, load, body))) state.wrong += 1
+    if (!(await callOnce(session, load, body))) state.wrong += 1
     state.done += 1
   }
 }
 
-function one(session: ClientHttp2Session, load: Load, body: Buffer): Promise<boolean> {
+/** One unary gRPC call; whether it was answered with a message and the status OK. */
+export function callOnce(
+  session: ClientHttp2Session,
+  load: Pick<Load, 'path' | 'key'>,
+  body: Buffer,
+): Promise<boolean> {
   return new Promise((resolve) => {
     const stream = session.request({
       ':method': 'POST',

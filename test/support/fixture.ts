@@ -65,7 +65,7 @@ export async function seedTenant(test: TestServer, slug: string): Promise<Tenant
   }
 }
 
-async function seedAccount(
+export async function seedAccount(
   test: TestServer,
   tenant: string,
   id: string,

@@ -1,7 +1,11 @@
 import { startMysql } from '../rigs/mysql/start-mysql.ts'
 
-/** One MySQL for the whole run, started by the test runner; each server under test has a database of its own in it. */
+/**
+ * One MySQL for the whole run, started by the test runner; each server under test has a database of its own in it. Whoever
+ * names another in TENURE_TEST_MYSQL, with an account that may do everything there, runs the tests on that.
+ */
 export async function setup(): Promise<(() => Promise<void>) | undefined> {
+  if (process.env.TENURE_TEST_MYSQL !== undefined) return undefined
   try {
     const mysql = await startMysql()
     process.env.TENURE_TEST_MYSQL = `mysql://${mysql.user}@${mysql.host}:${mysql.port}`

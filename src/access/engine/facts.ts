@@ -110,4 +110,9 @@ export interface FactsReader {
   readTenantById(tenantId: TenantId): Promise<TenantFacts | undefined>
   /** Undefined when the tenant is gone. */
   readChanged(tenantId: TenantId, rows: readonly ChangedRow[]): Promise<ChangedFacts | undefined>
+  /**
+   * Every row that commits behind that revision touched, up to the head. `unknown`: they cannot be told, or are so many
+   * that a whole reading is cheaper.
+   */
+  readSince(tenantId: TenantId, revision: number): Promise<ChangedFacts | 'unknown' | undefined>
 }

@@ -101,6 +101,8 @@ export class TenantRefresh {
     }
     const goal = goals.some((revision) => revision > snapshot.revision)
     if (changes.length === 0 && !goal) return
+    // Whoever waits for a revision waits for commits nobody has told of: the journal names what they touched.
+    if (goal) return this.#readSince(least)
     if (rows.length > maxRowsPerReread) return this.#readWhole(least)
     this.#options.onReread('rows')
     const changed = await this.#options.reader.readChanged(snapshot.tenant.tenantId, rows)
@@ -111,8 +113,21 @@ export class TenantRefresh {
     if (head.timelineId !== snapshot.tenant.timelineId) return this.#readWhole(0)
     if (head.revision < least) throw stale()
     snapshot.apply(changed, this.#completeUpTo(snapshot.revision))
-    const reachable = goals.some((revision) => revision > snapshot.revision && revision <= head.revision)
-    if (reachable || this.#ahead.size > maxAhead) await this.#readWhole(snapshot.revision)
+    if (this.#ahead.size > maxAhead) await this.#readWhole(snapshot.revision)
+  }
+
+  async #readSince(least: number): Promise<void> {
+    const { snapshot } = this
+    this.#options.onReread('rows')
+    const since = await this.#options.reader.readSince(snapshot.tenant.tenantId, snapshot.revision)
+    if (snapshot.retired) return
+    if (since === undefined) return snapshot.retire()
+    if (since === 'unknown') return this.#readWhole(least)
+    const { timelineId, revision } = since.tenant
+    if (timelineId !== snapshot.tenant.timelineId) return this.#readWhole(0)
+    if (revision < least) throw stale()
+    snapshot.apply(since, revision)
+    this.#completeUpTo(revision)
   }
 
   async #readWhole(least: number): Promise<void> {

@@ -79,6 +79,7 @@ const sentences: ReadonlyMap<number | string, Sentence> = new Map<number | strin
   ['EHOSTUNREACH', unreachable],
   ['ENETUNREACH', unreachable],
   ['ETIMEDOUT', silent],
+  ['PROTOCOL_SEQUENCE_TIMEOUT', silent],
   ['ECONNRESET', lost],
   ['EPIPE', lost],
   ['PROTOCOL_CONNECTION_LOST', lost],

@@ -68,7 +68,7 @@ async function connected<T>(server: MysqlServer, work: (connection: Connection) 
   try {
     await connection.connect()
     await assertSupported(connection, server)
-    await connection.query(sessionSettings)
+    await ask(connection, sessionSettings)
     const result = await work(connection)
     await connection.end()
     return result
@@ -80,7 +80,7 @@ async function connected<T>(server: MysqlServer, work: (connection: Connection) 
 }
 
 async function assertSupported(connection: Connection, server: MysqlServer): Promise<void> {
-  const [rows] = await connection.query<RowDataPacket[]>('SELECT VERSION() AS version, @@version_comment AS comment')
+  const rows = await ask(connection, 'SELECT VERSION() AS version, @@version_comment AS comment')
   const problem = versionProblem(String(rows[0]?.version), String(rows[0]?.comment))
   if (problem === undefined) return
   const { at, database } = placeOf(server)
@@ -89,12 +89,31 @@ async function assertSupported(connection: Connection, server: MysqlServer): Pro
   )
 }
 
+/** For everything but what changes the schema, which takes as long as it takes. */
+const answerTimeoutMs = 5_000
+
+async function ask(
+  connection: Connection,
+  sql: string,
+  values: readonly (string | number)[] = [],
+  timeout = answerTimeoutMs,
+): Promise<RowDataPacket[]> {
+  try {
+    const [rows] = await connection.query<RowDataPacket[]>({ sql, values: [...values], timeout })
+    return rows
+  } catch (error) {
+    // What was not answered in time still stands before everything that would be asked on this connection.
+    connection.destroy()
+    throw error
+  }
+}
+
 /** The longest name of a lock. Databases whose names differ only beyond it take turns too, which does no harm. */
 const lockNameLength = 64
 
 async function takeTurn(connection: Connection, server: MysqlServer, seconds: number): Promise<AsyncDisposable> {
   const lock = `tenure-migrate:${server.database}`.slice(0, lockNameLength)
-  const [rows] = await connection.execute<RowDataPacket[]>('SELECT GET_LOCK(?, ?) AS held', [lock, seconds])
+  const rows = await ask(connection, 'SELECT GET_LOCK(?, ?) AS held', [lock, seconds], seconds * 1000 + answerTimeoutMs)
   if (rows[0]?.held !== 1) {
     const { at, database } = placeOf(server)
     throw new StartError(
@@ -104,14 +123,14 @@ async function takeTurn(connection: Connection, server: MysqlServer, seconds: nu
   return {
     async [Symbol.asyncDispose]() {
       // A connection that was lost has given it back by that, and why it was lost is what is told.
-      await connection.execute('SELECT RELEASE_LOCK(?)', [lock]).catch(() => undefined)
+      await ask(connection, 'SELECT RELEASE_LOCK(?)', [lock]).catch(() => undefined)
     },
   }
 }
 
 async function appliedMigrations(connection: Connection, server: MysqlServer): Promise<AppliedMigrations> {
   if (!(await hasMigrationsTable(connection, server))) return new Map()
-  const [rows] = await connection.query<RowDataPacket[]>('SELECT number, apply_time FROM schema_migrations')
+  const rows = await ask(connection, 'SELECT number, apply_time FROM schema_migrations')
   return new Map(rows.map((row) => [Number(row.number), (row.apply_time as Date).toISOString()]))
 }
 
@@ -120,7 +139,8 @@ const migrationsColumns = 'apply_time,name,number'
 
 /** False: the database is empty. Refuses one that another program has tables in. */
 async function hasMigrationsTable(connection: Connection, server: MysqlServer): Promise<boolean> {
-  const [rows] = await connection.query<RowDataPacket[]>(
+  const rows = await ask(
+    connection,
     'SELECT table_name AS table_name, column_name AS column_name FROM information_schema.columns WHERE table_schema = DATABASE()',
   )
   if (rows.length === 0) return false

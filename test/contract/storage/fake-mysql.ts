@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { mysqlErrorPacket } from '../../rigs/mysql/mysql-packets.ts'
 
 export interface FakeMysql extends AsyncDisposable {
   readonly port: number
@@ -8,21 +9,28 @@ export interface FakeMysql extends AsyncDisposable {
 export interface FakeMysqlOptions {
   readonly version: string
   readonly comment: string
+  /** After its first answer it `leaves`, before it is asked again, and says so as MySQL does; or it is `mute`. */
+  readonly afterwards?: 'leaves' | 'mute'
 }
 
 /** A server without TLS that lets everybody in and answers every query with what it says of its version. */
-export async function startFakeMysql({ version, comment }: FakeMysqlOptions): Promise<FakeMysql> {
+export async function startFakeMysql(options: FakeMysqlOptions): Promise<FakeMysql> {
+  const { version, comment } = options
+  const leaves = options.afterwards === 'leaves'
   const row = Buffer.concat([text(version), text(comment)])
   const answer = [Buffer.from([2]), column('version'), column('comment'), endOfRows, row, endOfRows]
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
-    let isKnown = false
+    let asked = -1
     socket.on('error', () => undefined)
     socket.on('data', (bytes) => {
-      if (!isKnown) socket.write(packets(2, [welcome]))
-      else if (bytes[4] === comQuery) socket.write(packets(1, answer))
-      isKnown = true
+      asked += 1
+      if (asked === 0) socket.write(packets(2, [welcome]))
+      else if (bytes[4] === comQuery && (asked === 1 || options.afterwards !== 'mute')) {
+        socket.write(Buffer.concat([packets(1, answer), ...(leaves ? [farewell] : [])]))
+        if (leaves) socket.end()
+      }
     })
     socket.write(packets(0, [handshake(version)]))
   })
@@ -41,6 +49,10 @@ export async function startFakeMysql({ version, comment }: FakeMysqlOptions): Pr
 const comQuery = 3
 const welcome = Buffer.from([0, 0, 0, 2, 0, 0, 0])
 const endOfRows = Buffer.from([0xfe, 0, 0, 2, 0])
+
+const clientInteractionTimeout = 4031
+/** Sequence 0: the answer to no command. */
+const farewell = mysqlErrorPacket(0, clientInteractionTimeout, 'HY000', 'The client was disconnected by the server')
 
 /** Each with its length and its number. */
 function packets(first: number, payloads: readonly Buffer[]): Buffer {

@@ -6,6 +6,7 @@ import { StartError } from '../../../src/base/start-error.ts'
 import { migrations } from '../../../src/storage/migrations/migrations.ts'
 import { migrateMysql, mysqlMigrationStatus } from '../../../src/storage/mysql/migrate-mysql.ts'
 import type { MysqlServer } from '../../../src/storage/mysql/mysql-server.ts'
+import { openFaultProxy } from '../../rigs/tcp-fault-proxy.ts'
 import { startFakeMysql } from './fake-mysql.ts'
 import { readMysqlSchema } from './mysql-schema.ts'
 import type { Schema } from './schema-model.ts'
@@ -230,6 +231,30 @@ describe('a server that cannot be used is told in one sentence, without user, pa
   ])('it says that it is %s (%s)', async (version, comment, sentence) => {
     await using fake = await startFakeMysql({ version, comment })
     expect(await told({ ...testMysql(), port: fake.port, database: 'tenure' })).toMatch(sentence)
+  })
+
+  test('it leaves between two statements', async () => {
+    await using fake = await startFakeMysql({ version: '8.4.0', comment: '', afterwards: 'leaves' })
+    expect(await told({ ...testMysql(), port: fake.port, database: 'tenure' })).toContain('was lost')
+  })
+
+  test('it stops answering', async () => {
+    await using fake = await startFakeMysql({ version: '8.4.0', comment: '', afterwards: 'mute' })
+    expect(await told({ ...testMysql(), port: fake.port, database: 'tenure' })).toContain('did not answer in time')
+  })
+
+  test('it stops answering whoever has the turn', async () => {
+    await using scratch = await createScratchDatabase()
+    await using network = await openFaultProxy(scratch.server)
+    network.replyWith(
+      (bytes) => bytes.includes('information_schema'),
+      () => {
+        network.swallow(true)
+        return Buffer.alloc(0)
+      },
+    )
+    const { host, port } = network
+    expect(await refusal(migrateMysql({ ...scratch.server, host, port }, clock))).toContain('did not answer in time')
   })
 
   test('it offers no TLS', async () => {

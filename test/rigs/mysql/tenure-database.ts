@@ -1,6 +1,6 @@
 import { type MysqlAccount, queryMysql } from './mysql-account.ts'
 
-/** What Tenure needs in its own database. It needs nothing anywhere else. */
+/** What Tenure needs in its own database, migrations included. It needs nothing anywhere else. */
 const privileges = 'SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX'
 
 export interface TenureDatabase {
@@ -15,6 +15,6 @@ export async function createTenureDatabase(
   { database, user, password }: TenureDatabase,
 ): Promise<void> {
   await queryMysql(administrator, 'CREATE DATABASE IF NOT EXISTS ?? CHARACTER SET utf8mb4', [database])
-  await queryMysql(administrator, "CREATE USER IF NOT EXISTS ?@'localhost' IDENTIFIED BY ?", [user, password])
-  await queryMysql(administrator, `GRANT ${privileges} ON ??.* TO ?@'localhost'`, [database, user])
+  await queryMysql(administrator, "CREATE USER IF NOT EXISTS ?@'%' IDENTIFIED BY ?", [user, password])
+  await queryMysql(administrator, `GRANT ${privileges} ON ??.* TO ?@'%'`, [database, user])
 }

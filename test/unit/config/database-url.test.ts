@@ -34,6 +34,7 @@ describe('a mysql:// URL', () => {
     ['mysql://a%40b:%2F%3F%23%5B%25%3A%C3%A9@127.0.0.1/d', { user: 'a@b', password: '/?#[%:é' }],
     ['mysql://u:a+b@127.0.0.1/d', { password: 'a+b' }],
     ['mysql://u@127.0.0.1/d?tls=off', {}],
+    ['mysql://u@10.0.0.1/d?tls=off', { host: '10.0.0.1' }],
     ['mysql://u@db.example:1/d?tls=off', { host: 'db.example', port: 1 }],
     ['mysql://u@127.0.0.1/d?passwordFile=password', { password: 'hunter2' }],
   ])('%s is taken apart', (url, expected) => {
@@ -122,6 +123,9 @@ describe('a database URL that is refused', () => {
     ['mysql://u@h/d?tls=off&tlsCert=hunter2&tlsKey=key', 'says tls=off and names TLS files'],
     ['mysql://u@h/d?tlsCert=hunter2', 'has one of the options tlsCert and tlsKey'],
     ['mysql://u@h/d?tlsKey=hunter2', 'has one of the options tlsCert and tlsKey'],
+    ['mysql://hunter2@10.0.0.1/d', 'must call its host by name, because a certificate is checked against a name'],
+    ['mysql://hunter2@[2001:db8::1]/d?tls=required', 'must call its host by name'],
+    ['mysql://hunter2@0.0.0.0/d', 'must call its host by name'],
     ['mysql://u:hunter2@h/d?passwordFile=password', 'holds a password and names a passwordFile'],
     ['mysql://u:@h/d?passwordFile=hunter2', 'holds a password and names a passwordFile'],
     ['mysql://u@h/d?passwordFile=hunter2', '(passwordFile) names a file that cannot be read (ENOENT)'],

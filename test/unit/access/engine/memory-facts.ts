@@ -29,6 +29,7 @@ export class MemoryFacts implements FactsReader {
   readonly tenants = new Map<TenantId, StoredTenant>()
   /** Awaited before and after what a read sees is taken; throws to make the read fail. */
   readonly #gap: (at: 'before' | 'after', read: 'whole' | 'rows') => Promise<void>
+  readonly #commits: CommittedChange[] = []
   wholeReads = 0
   rowReads = 0
 
@@ -56,7 +57,9 @@ export class MemoryFacts implements FactsReader {
     const touched = write(stored)
     const revision = stored.tenant.revision + 1
     stored.tenant = { ...stored.tenant, revision }
-    return { tenantId, revision, rows: touched.map(([table, id]) => ({ table, id, workspaceId: '' })) }
+    const change = { tenantId, revision, rows: touched.map(([table, id]) => ({ table, id, workspaceId: '' })) }
+    this.#commits.push(change)
+    return change
   }
 
   readTenantBySlug(slug: string): Promise<TenantFacts | undefined> {
@@ -83,18 +86,44 @@ export class MemoryFacts implements FactsReader {
     return facts
   }
 
+  #pick(stored: StoredTenant | undefined, rows: readonly ChangedRow[]): ChangedFacts | undefined {
+    return (
+      stored && {
+        tenant: stored.tenant,
+        workspaces: pick(stored.workspaces, 'workspaces', rows),
+        principals: pick(stored.principals, 'principals', rows),
+        roles: pick(stored.roles, 'roles', rows),
+        memberships: pick(stored.memberships, 'memberships', rows),
+        apiKeys: pick(stored.api_keys, 'api_keys', rows),
+      }
+    )
+  }
+
   async readChanged(tenantId: TenantId, rows: readonly ChangedRow[]): Promise<ChangedFacts | undefined> {
     this.rowReads += 1
     await this.#gap('before', 'rows')
     const stored = this.tenants.get(tenantId)
-    const found = stored && {
-      tenant: stored.tenant,
-      workspaces: pick(stored.workspaces, 'workspaces', rows),
-      principals: pick(stored.principals, 'principals', rows),
-      roles: pick(stored.roles, 'roles', rows),
-      memberships: pick(stored.memberships, 'memberships', rows),
-      apiKeys: pick(stored.api_keys, 'api_keys', rows),
-    }
+    const found = this.#pick(stored, rows)
+    await this.#gap('after', 'rows')
+    return found
+  }
+
+  readSince(tenantId: TenantId, revision: number): Promise<ChangedFacts | 'unknown' | undefined> {
+    this.rowReads += 1
+    return this.#readSince(tenantId, revision)
+  }
+
+  async #readSince(tenantId: TenantId, revision: number): Promise<ChangedFacts | 'unknown' | undefined> {
+    await this.#gap('before', 'rows')
+    const stored = this.tenants.get(tenantId)
+    const missed = this.#commits.filter((each) => each.tenantId === tenantId && each.revision > revision)
+    const told = stored === undefined || stored.tenant.revision === revision + missed.length
+    const found = told
+      ? this.#pick(
+          stored,
+          missed.flatMap(({ rows }) => rows),
+        )
+      : ('unknown' as const)
     await this.#gap('after', 'rows')
     return found
   }

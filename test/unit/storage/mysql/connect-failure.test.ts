@@ -24,6 +24,7 @@ describe('what an operator reads', () => {
     [{ code: 'EHOSTUNREACH' }, 'There is no way to db.example:3307'],
     [{ code: 'ENETUNREACH' }, 'There is no way to db.example:3307'],
     [{ code: 'ETIMEDOUT', fatal: true }, 'did not answer in time'],
+    [{ code: 'PROTOCOL_SEQUENCE_TIMEOUT' }, 'did not answer in time'],
     [{ code: 'ECONNRESET', fatal: true }, 'was lost'],
     [{ code: 'EPIPE', fatal: true }, 'was lost'],
     [{ code: 'PROTOCOL_CONNECTION_LOST', fatal: true }, 'was lost'],
