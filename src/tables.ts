@@ -64,8 +64,16 @@ export function guardedTables(): GuardedTables {
         return [pins.table, pins.columns]
       }),
     ),
+    sharedKeys: new Set(cellTables.filter(hasSharedKey).map((table) => pinsOf(table).table)),
     platformTables: new Map(
       Object.entries(platformTables).map(([purpose, tables]) => [purpose, new Map(Object.entries(tables))]),
     ),
   }
+}
+
+function hasSharedKey(table: EntitySchema): boolean {
+  const { columns, indices = [] } = table.options
+  const [first] = Object.entries(columns).filter(([, column]) => (column as { primary?: boolean }).primary === true)
+  const uniqueKeys = indices.filter(({ unique }) => unique === true).map((index) => (index.columns as string[])[0])
+  return [first?.[0], ...uniqueKeys].some((property) => property !== 'tenantId')
 }

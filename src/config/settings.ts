@@ -160,7 +160,8 @@ export const settings = {
   }),
   maxStalenessByPermission: setting(undefined, 'access.maxStalenessByPermission', stalenessType, {
     fallback: {},
-    description: 'Permissions whose decisions must be fresher than that, 0 to 86400000 each.',
+    description:
+      'Permissions whose decisions must be fresher than that, 0 to 86400000 each; less than 1000 counts as 1000.',
   }),
   cells: setting(undefined, 'cells', cellsType, {
     fallback: [{ id: 'local', region: 'local' }],

@@ -7,6 +7,11 @@ export const PIN_COLUMNS: readonly PinColumn[] = ['tenant_id', 'workspace_id']
 export interface GuardedTables {
   /** Tenant-owned tables and the columns every reference to them must be pinned by. Workspace-owned tables list both. */
   readonly tenantTables: ReadonlyMap<string, readonly PinColumn[]>
+  /**
+   * Tenant tables with a unique key that does not begin with the tenant: MySQL's upsert takes whichever unique key meets a
+   * row first, so there it could update the row of another tenant.
+   */
+  readonly sharedKeys: ReadonlySet<string>
   /** What a platform capability may touch without a tenant pin: purpose, table, and how. Write implies read. */
   readonly platformTables: ReadonlyMap<string, ReadonlyMap<string, 'read' | 'write'>>
 }

@@ -126,6 +126,7 @@ function checkCell(cell: unknown, judgement: Judgement): void {
 function proveUpsert(on: unknown, table: string, judgement: Judgement): void {
   const { tag, body } = variantFrom(on)
   if (tag === 'DuplicateKeyUpdate' && judgement.dialect === 'mysql') {
+    if (judgement.tables.sharedKeys.has(table)) unproven('conflict-target')
     checkUpsertAssignments(body, scopeOf([{ alias: table, table }], true), judgement)
     return
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isCommit, mysqlErrorPacket } from '../rigs/mysql/mysql-packets.ts'
-import type { Direction, FaultProxy } from '../rigs/tcp-fault-proxy.ts'
+import type { FaultProxy } from '../rigs/tcp-fault-proxy.ts'
 import type { Chance } from './crash-chance.ts'
 import type { CrashRig } from './crash-rig.ts'
 import type { CrashServer } from './crash-server.ts'
@@ -34,35 +34,34 @@ export interface FaultEnd {
   readonly restarted: CrashServer | undefined
 }
 
-/** What to do with a piece of bytes on its way. */
-type Strike = 'cut before' | 'cut after' | { readonly code: number; readonly sqlState: string }
+/** What happens to a piece of bytes on its way: its connection is cut, or it is answered with an error. */
+type Strike = 'before' | 'after' | { readonly code: number; readonly sqlState: string }
 type PacketRule = (bytes: Buffer) => Strike | undefined
 
-/** The rules of a network cannot be taken out again, so one of each kind stays in it and asks here. */
+/** The rules of a network cannot be taken out of it again, so two stay in it for good and ask here what to do. */
 export class PacketSwitch {
   rule: PacketRule | undefined
-  #reply: Buffer | undefined
+  #strike: Strike | undefined
 
   constructor(network: FaultProxy) {
     const forever = { times: Number.POSITIVE_INFINITY }
-    const strikeAt = (bytes: Buffer) => this.rule?.(bytes)
-    // One question for both: a rule counts how often it was asked.
-    network.replyWith(
-      (bytes) => {
-        this.#cut = undefined
-        this.#reply = undefined
-        const strike = strikeAt(bytes)
-        if (strike === 'cut before' || strike === 'cut after') this.#cut = strike === 'cut before' ? 'before' : 'after'
-        else if (strike !== undefined) this.#reply = mysqlErrorPacket(1, strike.code, strike.sqlState, 'made up')
-        return this.#reply !== undefined
-      },
-      () => this.#reply ?? Buffer.alloc(0),
-      forever,
-    )
-    network.cutWhen((_bytes: Buffer, direction: Direction) => (direction === 'toServer' ? this.#cut : undefined), forever)
+    // Asked first, and for both: a rule counts how often it was asked.
+    const isAnswered = (bytes: Buffer): boolean => {
+      this.#strike = this.rule?.(bytes)
+      return typeof this.#strike === 'object'
+    }
+    network.replyWith(isAnswered, () => this.#reply(), forever)
+    network.cutWhen((_bytes, direction) => (direction === 'toServer' ? this.#cut() : undefined), forever)
   }
 
-  #cut: 'before' | 'after' | undefined
+  #reply(): Buffer {
+    if (typeof this.#strike !== 'object') throw new Error('there is nothing to answer')
+    return mysqlErrorPacket(1, this.#strike.code, this.#strike.sqlState, 'made up')
+  }
+
+  #cut(): 'before' | 'after' | undefined {
+    return typeof this.#strike === 'object' ? undefined : this.#strike
+  }
 }
 
 const comStmtExecute = 0x17
@@ -70,7 +69,11 @@ const headerBytes = 4
 
 /** A prepared statement that is executed, and nothing else in the same piece. */
 function isExecute(bytes: Buffer): boolean {
-  return bytes.length > headerBytes && bytes[headerBytes] === comStmtExecute && bytes.readUIntLE(0, 3) === bytes.length - headerBytes
+  return (
+    bytes.length > headerBytes &&
+    bytes[headerBytes] === comStmtExecute &&
+    bytes.readUIntLE(0, 3) === bytes.length - headerBytes
+  )
 }
 
 interface PacketFault {
@@ -163,7 +166,7 @@ const slowNetwork = timedFault('50 ms late, each way', 10, async (stage, chance)
 const readOnlyFlip = timedFault('read-only for a while', 18, async ({ rig: { mysql } }, chance) => {
   await mysql.query('SET GLOBAL super_read_only = 1')
   await sleep(100 + chance.below(300))
-  // The second switch does not go with the first.
+  // Ends both; the other switch alone would leave it read-only for Tenure.
   await mysql.query('SET GLOBAL read_only = 0')
   return { endedMs: performance.now() }
 })
@@ -190,8 +193,8 @@ const readOnly = [1290, 1836].map((code) => ({ code, sqlState: 'HY000' }))
 const statements = 60
 
 export const faults: readonly Fault[] = [
-  packetFault({ name: 'cut before COMMIT', share: 50, at: isCommit, within: 2, strikes: ['cut before'] }),
-  packetFault({ name: 'cut after COMMIT', share: 60, at: isCommit, within: 2, strikes: ['cut after'] }),
+  packetFault({ name: 'cut before COMMIT', share: 50, at: isCommit, within: 2, strikes: ['before'] }),
+  packetFault({ name: 'cut after COMMIT', share: 60, at: isCommit, within: 2, strikes: ['after'] }),
   packetFault({ name: '1213 at a statement', share: 33, at: isExecute, within: statements, strikes: [deadlock] }),
   packetFault({ name: '1205 at a statement', share: 33, at: isExecute, within: statements, strikes: [lockWait] }),
   packetFault({ name: '1213, 1205 at COMMIT', share: 20, at: isCommit, within: 2, strikes: [deadlock, lockWait] }),

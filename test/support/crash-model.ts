@@ -24,7 +24,7 @@ export interface Thing {
   changedAtMs: number
   /** Nobody knows whether its last write was done, so nothing can be planned on it. */
   uncertain: boolean
-  /** Under a write that is planned and not settled. */
+  /** Under a write that is planned and not settled, or not to be written to at all. */
   busy: boolean
 }
 
@@ -36,8 +36,6 @@ export interface Realm {
   /** Keys of callers who may do everything in it. */
   readonly keys: readonly string[]
   readonly things: Thing[]
-  /** What was there before the first trial, as `kind/workspace/slug`: nobody touches it. */
-  readonly fixed: ReadonlySet<string>
   /** Of the last row compared. */
   sequence: number
   hash: Buffer

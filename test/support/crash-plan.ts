@@ -106,7 +106,9 @@ export class TrialPlan {
 
   #change(realm: Realm, kind: ThingKind, action: 'update' | 'delete'): void {
     const things = freeThings(realm, kind).filter(
-      (thing) => !isProbe(thing) && (kind !== 'user' || membershipsOf(realm, thing).every((each) => !each.busy && !each.uncertain)),
+      (thing) =>
+        !isProbe(thing) &&
+        (kind !== 'user' || membershipsOf(realm, thing).every((each) => !each.busy && !each.uncertain)),
     )
     if (things.length === 0) return
     const thing = this.#chance.pick(things)

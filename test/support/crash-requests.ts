@@ -47,7 +47,10 @@ const sendWorkspace: Sender = (server, { key, requestId, request }) => {
   }
   const displayName = request.text
   if (request.action === 'update') {
-    return workspaces.updateWorkspace({ workspace: { name, displayName, etag: request.etag }, requestId }, { timeoutMs })
+    return workspaces.updateWorkspace(
+      { workspace: { name, displayName, etag: request.etag }, requestId },
+      { timeoutMs },
+    )
   }
   const parent = parentOf(thing)
   return workspaces.createWorkspace({ parent, workspaceId, workspace: { displayName }, requestId }, { timeoutMs })

@@ -54,3 +54,16 @@ export function mysqlAdministrator(): MysqlAccount {
   if (url === undefined) throw new Error('MySQL is not there: see what the start of this run says about it')
   return mysqlAccountFrom(url)
 }
+
+/** One with its tables in a MySQL of the test's own. Answers its URL, by way of `network` where that lies before it. */
+export async function prepareDatabase(
+  administrator: MysqlAccount,
+  network: Pick<MysqlAccount, 'host' | 'port'> = administrator,
+): Promise<string> {
+  const database = 'tenure'
+  await createTenureDatabase(administrator, { database, ...account })
+  const urlAt = ({ host, port }: typeof network) =>
+    `mysql://${account.user}:${account.password}@${host}:${port}/${database}`
+  await migrate(urlAt(administrator))
+  return urlAt(network)
+}

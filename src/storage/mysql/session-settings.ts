@@ -1,5 +1,6 @@
 import { ReadOnlyServer, UnfitServer } from './mysql-errors.ts'
 import type { ServerFacts } from './mysql-session.ts'
+import { versionProblem } from './mysql-version.ts'
 
 /** What a session is for: `read` sessions cannot write; `write` sessions have no autocommit, so that every statement is in a transaction. */
 export type SessionKind = 'read' | 'write'
@@ -62,6 +63,7 @@ const names = [...new Set([...Object.keys(settingsOf('read')), ...Object.keys(se
 export const verificationStatement = `SELECT ${[
   ...names.map((name) => `@@SESSION.${name} AS ${name}`),
   'VERSION() AS version',
+  '@@version_comment AS comment',
   '@@GLOBAL.read_only AS read_only',
   '@@GLOBAL.super_read_only AS super_read_only',
   '@@GLOBAL.innodb_flush_log_at_trx_commit AS flush_log',
@@ -71,10 +73,8 @@ export const verificationStatement = `SELECT ${[
 /** Throws unless the server took every setting over; answers what it says of itself. */
 export function verifySettings(kind: SessionKind, row: Record<string, unknown>, uptimeSeconds: number): ServerFacts {
   const version = String(row.version)
-  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
-  if (/maria/i.test(version) || major < 8 || (major === 8 && minor < 4)) {
-    throw new UnfitServer(`it is version ${version}, and Tenure needs MySQL 8.4 or newer`)
-  }
+  const problem = versionProblem(version, String(row.comment))
+  if (problem !== undefined) throw new UnfitServer(`it is ${problem}`)
   for (const [name, expected] of Object.entries(settingsOf(kind))) {
     const actual = String(row[name])
     const same = name === 'sql_mode' ? sameWords(actual, String(expected)) : actual === String(expected)

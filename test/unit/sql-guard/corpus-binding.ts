@@ -18,11 +18,13 @@ export const ALL_WORKSPACES_BINDING: GuardBinding = { ...TENANT_BINDING, allWork
 export const DIRECTORY_BINDING: GuardBinding = { kind: 'platform', purpose: 'directory' }
 
 export const TABLES: GuardedTables = {
+  sharedKeys: new Set(['events']),
   tenantTables: new Map([
     ['members', ['tenant_id']],
     ['roles', ['tenant_id']],
     ['notes', ['tenant_id', 'workspace_id']],
     ['secrets', ['tenant_id', 'workspace_id']],
+    ['events', ['tenant_id']],
   ]),
   platformTables: new Map([
     [

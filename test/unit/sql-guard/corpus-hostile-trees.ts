@@ -185,6 +185,8 @@ export const HOSTILE_TREES: Readonly<Partial<Record<GuardRefusalReason, CorpusEn
   ],
   'conflict-target': [
     sqlite('INSERT INTO members (tenant_id, id) VALUES (?, ?) ON CONFLICT DO UPDATE SET id = excluded.id'),
+    // Its key is its number, whoever owns the row that has it.
+    mysql('INSERT INTO events (tenant_id, id) VALUES (?, ?) ON DUPLICATE KEY UPDATE id = VALUES(id)'),
   ],
   name: [
     both('SELECT id FROM "Members" WHERE tenant_id = ?'),

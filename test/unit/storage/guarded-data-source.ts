@@ -56,6 +56,7 @@ export const NoteTable = new EntitySchema<Note>({
 })
 
 export const TABLES: GuardedTables = {
+  sharedKeys: new Set(),
   tenantTables: new Map([
     ['members', ['tenant_id']],
     ['notes', ['tenant_id', 'workspace_id']],
