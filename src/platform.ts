@@ -19,6 +19,7 @@ import type { AccessRecorder, Authenticator, Demands, Freshness } from './rpc/po
 import type { Runtime } from './server.ts'
 import { openStorage, type Storage } from './storage-parts.ts'
 import { type AccessLog, createAccessLog } from './tenancy/access-log.ts'
+import { claimCell } from './tenancy/cell-identity.ts'
 import { type Directory, openDirectory } from './tenancy/directory.ts'
 import type { JournalCommit } from './tenancy/journal-follower.ts'
 import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/platform-capability.ts'
@@ -85,7 +86,8 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
     committed: (revision, changes) => platformChanged(late, capabilities, catalogue, revision, changes),
   })
   late.directory = directory
-  await registerCells(directory, capabilities.bootstrap, config.cells, runtime)
+  const cells = await registerCells(directory, capabilities.bootstrap, config.cells, runtime)
+  for (const each of cells) await claimCell(storage.cell, capabilities['cell-identity'], each, clock)
   await seedOwnPermissions(directory, capabilities['permission-catalogue'], runtime)
   const feeds = stack.use(
     await openFeeds(config, runtime, storage, capabilities, {

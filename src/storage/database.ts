@@ -21,6 +21,15 @@ export interface Database extends AsyncDisposable {
    * nothing from one run to the next. Writers of one SQLite database run one after the other.
    */
   write<T>(binding: GuardBinding, work: (manager: EntityManager) => Promise<Written<T>>): Promise<T>
+
+  /** From now on every new connection is asked whether it leads to that database, and ended when it does not. */
+  onlyIf(identity: DatabaseIdentity): void
+}
+
+/** What a database says of itself in its table `cell_identity`. */
+export interface DatabaseIdentity {
+  readonly cellId: string
+  readonly incarnationId: string
 }
 
 export interface Written<T> {

@@ -11,6 +11,7 @@ import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
 import { seedKey, seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { reasonOf } from '../support/reason.ts'
+import { openSideDoor } from '../support/side-door.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
 let one: TestServer
@@ -157,4 +158,31 @@ test('a second server of the same name is refused with a sentence', async () => 
   await expect(startTestServer({ folder: one.folder })).rejects.toThrow(
     /Another server on this database is named replica-1 already\. Give each a TENURE_REPLICA of its own\./,
   )
+})
+
+test('a database that was put in the place of the cell is refused at the start, and at every new connection', async () => {
+  const sideDoor = await openSideDoor(one.databaseUrl)
+  const incarnation = String((await sideDoor.all('SELECT incarnation_id FROM cell_identity'))[0]?.incarnation_id)
+  const become = (id: string) => sideDoor.run('UPDATE cell_identity SET incarnation_id = ?', [id])
+  await become(crypto.randomUUID())
+  try {
+    await expect(startTestServer({ folder: one.folder, env: { TENURE_REPLICA: 'replica-3' } })).rejects.toThrow(
+      /The database of cell local is not the one the directory knows/,
+    )
+    await sideDoor.run(
+      'SET @ids = (SELECT GROUP_CONCAT(id) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID())',
+    )
+    const [listed] = await sideDoor.all('SELECT @ids AS ids')
+    for (const id of String(listed?.ids).split(',')) await sideDoor.run(`KILL ${Number(id)}`).catch(() => undefined)
+    const user = { issuer: 'https://idp.example', subject: 'elsewhere' }
+    const lost = two.client(UserService).createUser({ parent: acme.name, userId: 'elsewhere', user })
+    expect(await reasonOf(lost)).toBe('DATABASE_UNAVAILABLE')
+  } finally {
+    await become(incarnation)
+    await sideDoor[Symbol.asyncDispose]()
+  }
+  await soon(async () => {
+    const user = { issuer: 'https://idp.example', subject: 'here' }
+    return (await reasonOf(two.client(UserService).createUser({ parent: acme.name, userId: 'here', user }))) === 'OK'
+  })
 })

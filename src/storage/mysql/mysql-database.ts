@@ -81,6 +81,9 @@ export async function openMysqlDatabase(options: MysqlDatabaseOptions): Promise<
         clock,
         jitter: options.jitter,
       }),
+    onlyIf(identity) {
+      for (const each of [readers, writers]) each.onlyIf(identity)
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all([readers.close(), writers.close()])
       await dataSource.destroy()

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { createLeasePool } from '../../base/lease-pool.ts'
-import { ConnectionLost, mysqlFailureOf } from './mysql-errors.ts'
+import type { DatabaseIdentity } from '../database.ts'
+import { ConnectionLost, mysqlFailureOf, UnfitServer } from './mysql-errors.ts'
 import type { MysqlServer } from './mysql-server.ts'
 import { type MysqlSession, openSession } from './mysql-session.ts'
 import type { SessionKind } from './session-settings.ts'
@@ -11,6 +12,8 @@ export interface SessionPool {
   use<T>(work: (session: MysqlSession) => Promise<T>): Promise<T>
   /** Ends every session once its borrower is done: the server behind the name may be another one by now. */
   renew(): void
+  /** From now on new sessions must lead to that database. */
+  onlyIf(identity: DatabaseIdentity): void
   close(): Promise<void>
 }
 
@@ -41,13 +44,14 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
   const slots: Slot[] = Array.from({ length: size }, () => ({ session: undefined, generation: 0 }))
   const leases = createLeasePool(slots, { maxWaiting, maxWaitMs })
   let generation = 0
+  let identity: DatabaseIdentity | undefined
   let failure: { readonly error: unknown; readonly untilMs: number } | undefined
 
   const open = async (slot: Slot): Promise<MysqlSession> => {
     if (failure !== undefined && clock.monotonicMs() < failure.untilMs) throw failure.error
     slot.generation = generation
     try {
-      slot.session = await openSession(server, kind)
+      slot.session = await identified(await openSession(server, kind), identity)
       failure = undefined
       return slot.session
     } catch (cause) {
@@ -79,10 +83,31 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
     renew() {
       generation += 1
     },
+    onlyIf(expected) {
+      identity = expected
+    },
     async close() {
       await leases.close()
       await Promise.all(slots.map(({ session }) => session?.end()))
     },
+  }
+}
+
+const identityStatement = 'SELECT incarnation_id FROM cell_identity WHERE cell_id = ?'
+
+/** A name can come to lead to another server: a restored copy must not take writes meant for the cell. */
+async function identified(session: MysqlSession, expected: DatabaseIdentity | undefined): Promise<MysqlSession> {
+  if (expected === undefined) return session
+  try {
+    const rows = await session.run(identityStatement, [expected.cellId], askTimeoutMs)
+    // Where every statement opens a transaction, that one must not be left open.
+    if (session.kind === 'write') await session.run('ROLLBACK', [], askTimeoutMs)
+    const found = Array.isArray(rows) ? rows[0]?.incarnation_id : undefined
+    if (found === expected.incarnationId) return session
+    throw new UnfitServer(`it does not hold cell ${expected.cellId} in the life the directory knows`)
+  } catch (error) {
+    session.destroy()
+    throw error
   }
 }
 
