@@ -4,6 +4,7 @@ import { productVersion } from '../version.ts'
 import { bootstrapCommand } from './bootstrap-command.ts'
 import { callCommand } from './call-command.ts'
 import { migrateCommand } from './migrate-command.ts'
+import { restoredCommand } from './restored-command.ts'
 import { serveCommand } from './serve-command.ts'
 
 /** Runs one command line. Answers the exit code; throws what stops a start. `stop` asks a server to drain. */
@@ -33,6 +34,11 @@ export async function runCli(argv: readonly string[], stop: AbortSignal): Promis
   ).action(() => {
     process.stdout.write(settingsTable())
   })
+  command(
+    'restored',
+    'Tell the database that it was restored: revisions handed out before are lost from now on.',
+    'tenure restored',
+  ).action(() => finish(restoredCommand()))
   command('migrate', 'Show or apply database migrations.', 'tenure migrate plan')
     .argument('<action>', 'up, status or plan')
     .option('-o, --output <format>', 'text or json', 'text')

@@ -41,6 +41,13 @@ export const platformTables = {
   'platform-audit': { directory_heads: 'read', directory_journal: 'read', directory_chains: 'read' },
   'platform-access-log': { directory_journal: 'write', directory_chains: 'write' },
   'sealed-keys': { sealed_keys: 'write' },
+  /** After a restore: every head begins a new timeline. */
+  restore: {
+    directory_heads: 'write',
+    directory_journal: 'write',
+    tenant_heads: 'write',
+    journal: 'write',
+  },
   /** First start: the head of the directory and the cells of the configuration. */
   bootstrap: {
     directory_heads: 'write',
