@@ -26,6 +26,8 @@ export interface Settled {
 
 export interface ClientTally {
   attempts: number
+  /** Why there was no answer: reasons of the server's, or what the network said. */
+  readonly failures: string[]
   /** Whoever answered, in the order of the answers. */
   readonly acknowledgements: Acknowledgement[]
 }
@@ -75,8 +77,10 @@ async function settleCopy(
     } catch (error) {
       const reason = ConnectError.from(error).findDetails(ErrorInfoSchema)[0]?.reason
       if (reason !== undefined && !passing.has(reason)) return { kind: 'refused', reason }
+      const failure = reason ?? String(error)
+      tally.failures.push(failure)
       const again = write.requestId !== '' && performance.now() < untilMs
-      if (!again) return { kind: 'unanswered', last: reason ?? String(error) }
+      if (!again) return { kind: 'unanswered', last: failure }
     }
     await sleep(retryPauseMs)
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isCommit, mysqlErrorPacket } from '../rigs/mysql/mysql-packets.ts'
-import type { FaultProxy } from '../rigs/tcp-fault-proxy.ts'
+import { isCommit } from '../rigs/mysql/mysql-packets.ts'
 import type { Chance } from './crash-chance.ts'
+import { isExecute, type PacketRule, type PacketSwitch, type Strike } from './crash-packets.ts'
 import type { CrashRig } from './crash-rig.ts'
 import type { CrashServer } from './crash-server.ts'
 
@@ -10,6 +10,8 @@ export interface Fault {
   readonly name: string
   /** Of three hundred trials. */
   readonly share: number
+  /** The servers get over it by themselves: no caller has to send anything again. */
+  readonly hidden: boolean
   inflict(stage: Stage, chance: Chance): Inflicted
 }
 
@@ -19,6 +21,8 @@ export interface Stage {
 }
 
 export interface Inflicted {
+  /** Settles when writes may be sent: what strikes in the midst of them waits for nothing. */
+  readonly ready: Promise<unknown>
   /** Settles when everything outside the servers is as it was, and what was killed runs again. */
   readonly over: Promise<FaultEnd>
   /** To be called when the writes have settled: what waits for packets to strike at waits no longer. */
@@ -34,61 +38,19 @@ export interface FaultEnd {
   readonly restarted: CrashServer | undefined
 }
 
-/** What happens to a piece of bytes on its way: its connection is cut, or it is answered with an error. */
-type Strike = 'before' | 'after' | { readonly code: number; readonly sqlState: string }
-type PacketRule = (bytes: Buffer) => Strike | undefined
-
-/** The rules of a network cannot be taken out of it again, so two stay in it for good and ask here what to do. */
-export class PacketSwitch {
-  rule: PacketRule | undefined
-  #strike: Strike | undefined
-
-  constructor(network: FaultProxy) {
-    const forever = { times: Number.POSITIVE_INFINITY }
-    // Asked first, and for both: a rule counts how often it was asked.
-    const isAnswered = (bytes: Buffer): boolean => {
-      this.#strike = this.rule?.(bytes)
-      return typeof this.#strike === 'object'
-    }
-    network.replyWith(isAnswered, () => this.#reply(), forever)
-    network.cutWhen((_bytes, direction) => (direction === 'toServer' ? this.#cut() : undefined), forever)
-  }
-
-  #reply(): Buffer {
-    if (typeof this.#strike !== 'object') throw new Error('there is nothing to answer')
-    return mysqlErrorPacket(1, this.#strike.code, this.#strike.sqlState, 'made up')
-  }
-
-  #cut(): 'before' | 'after' | undefined {
-    return typeof this.#strike === 'object' ? undefined : this.#strike
-  }
-}
-
-const comStmtExecute = 0x17
-const headerBytes = 4
-
-/** A prepared statement that is executed, and nothing else in the same piece. */
-function isExecute(bytes: Buffer): boolean {
-  return (
-    bytes.length > headerBytes &&
-    bytes[headerBytes] === comStmtExecute &&
-    bytes.readUIntLE(0, 3) === bytes.length - headerBytes
-  )
-}
-
 interface PacketFault {
   readonly name: string
   readonly share: number
+  readonly hidden?: boolean
   readonly at: (bytes: Buffer) => boolean
   /** It strikes at one of the first so many that match, and at up to two behind it. */
   readonly within: number
   readonly strikes: readonly Strike[]
 }
 
-function packetFault({ name, share, at, within, strikes }: PacketFault): Fault {
+function packetFault({ name, share, hidden = false, at, within, strikes }: PacketFault): Fault {
   return {
-    name,
-    share,
+    ...{ name, share, hidden },
     inflict({ switches }, chance) {
       const struck = chance.isTrue(0.5) ? switches : [chance.pick(switches)]
       const strike = chance.pick(strikes)
@@ -113,7 +75,7 @@ function packetFault({ name, share, at, within, strikes }: PacketFault): Fault {
         for (const each of struck) each.rule = undefined
         return { endedMs, strikes: strikeCount, restarted: undefined }
       })
-      return { over, stop }
+      return { ready: Promise.resolve(), over, stop }
     },
   }
 }
@@ -125,11 +87,11 @@ function timedFault(
   work: (stage: Stage, chance: Chance) => Promise<{ readonly endedMs: number; readonly restarted?: CrashServer }>,
 ): Fault {
   return {
-    name,
-    share,
+    ...{ name, share, hidden: false },
     inflict(stage, chance) {
       const begun = sleep(chance.below(25)).then(() => work(stage, chance))
       return {
+        ready: Promise.resolve(),
         over: begun.then(({ endedMs, restarted }) => ({ endedMs, strikes: 1, restarted })),
         stop: () => undefined,
       }
@@ -141,7 +103,7 @@ function somePlaces({ rig }: Stage, chance: Chance): readonly CrashServer[] {
   return chance.isTrue(0.5) ? rig.servers : [chance.pick(rig.servers)]
 }
 
-const cutEverything = timedFault('every connection cut', 35, async (stage, chance) => {
+const cutEverything = timedFault('every connection cut', 25, async (stage, chance) => {
   const servers = somePlaces(stage, chance)
   const refusing = chance.isTrue(0.3)
   for (let left = 1 + chance.below(3); left > 0; left -= 1) {
@@ -163,13 +125,24 @@ const slowNetwork = timedFault('50 ms late, each way', 10, async (stage, chance)
   return { endedMs: performance.now() }
 })
 
-const readOnlyFlip = timedFault('read-only for a while', 18, async ({ rig: { mysql } }, chance) => {
-  await mysql.query('SET GLOBAL super_read_only = 1')
-  await sleep(100 + chance.below(300))
-  // Ends both; the other switch alone would leave it read-only for Tenure.
-  await mysql.query('SET GLOBAL read_only = 0')
-  return { endedMs: performance.now() }
-})
+const readOnlyFlip: Fault = {
+  name: 'read-only for a while',
+  share: 16,
+  hidden: false,
+  inflict({ rig: { mysql } }, chance) {
+    // In the midst of a transaction the switch waits for its end, and its next statement for the switch: that costs every
+    // writer the two seconds it waits for a lock, so most writes find it done.
+    const inTheMidst = chance.isTrue(0.25)
+    const set = sleep(inTheMidst ? chance.below(25) : 0).then(() => mysql.query('SET GLOBAL super_read_only = 1'))
+    const over = set.then(async () => {
+      await sleep(100 + chance.below(300))
+      // Ends both; the other switch alone would leave it read-only for Tenure.
+      await mysql.query('SET GLOBAL read_only = 0')
+      return { endedMs: performance.now(), strikes: 1, restarted: undefined }
+    })
+    return { ready: inTheMidst ? Promise.resolve() : set, over, stop: () => undefined }
+  },
+}
 
 const killServer = timedFault('kill -9 of a server', 10, async ({ rig }, chance) => {
   const server = chance.pick(rig.servers)
@@ -185,19 +158,29 @@ const killMysql = timedFault('kill -9 of MySQL', 6, async ({ rig: { mysql } }) =
   return { endedMs: performance.now() }
 })
 
+/** A durable COMMIT takes a few milliseconds. */
+const amidCommit = [0, 1, 2, 3].map((cutAfterMs) => ({ cutAfterMs }))
 const deadlock = { code: 1213, sqlState: '40001' }
 const lockWait = { code: 1205, sqlState: 'HY000' }
 const readOnly = [1290, 1836].map((code) => ({ code, sqlState: 'HY000' }))
 
 /** About how many statements the writes of one trial execute on one server. */
-const statements = 60
+const statements = 40
 
 export const faults: readonly Fault[] = [
-  packetFault({ name: 'cut before COMMIT', share: 50, at: isCommit, within: 2, strikes: ['before'] }),
-  packetFault({ name: 'cut after COMMIT', share: 60, at: isCommit, within: 2, strikes: ['after'] }),
+  packetFault({ name: 'cut before COMMIT', share: 40, at: isCommit, within: 2, strikes: ['before'] }),
+  packetFault({ name: 'cut during COMMIT', share: 35, at: isCommit, within: 2, strikes: amidCommit }),
+  packetFault({ name: 'cut after COMMIT', share: 45, at: isCommit, within: 2, strikes: ['after'] }),
   packetFault({ name: '1213 at a statement', share: 33, at: isExecute, within: statements, strikes: [deadlock] }),
   packetFault({ name: '1205 at a statement', share: 33, at: isExecute, within: statements, strikes: [lockWait] }),
-  packetFault({ name: '1213, 1205 at COMMIT', share: 20, at: isCommit, within: 2, strikes: [deadlock, lockWait] }),
+  packetFault({
+    name: '1213, 1205 at COMMIT',
+    share: 22,
+    hidden: true,
+    at: isCommit,
+    within: 2,
+    strikes: [deadlock, lockWait],
+  }),
   packetFault({ name: '1290, 1836 at a statement', share: 15, at: isExecute, within: statements, strikes: readOnly }),
   packetFault({ name: '1290, 1836 at COMMIT', share: 10, at: isCommit, within: 2, strikes: readOnly }),
   cutEverything,

@@ -3,8 +3,9 @@ import { createChance } from './crash-chance.ts'
 import { compareJournal, compareRivals } from './crash-checks.ts'
 import { type ClientTally, type Settled, settleWrite } from './crash-client.ts'
 import { compareEverything, compareOpenTransactions } from './crash-end.ts'
-import { type Fault, type FaultEnd, PacketSwitch, type Stage, shuffledFaults } from './crash-faults.ts'
+import { type Fault, type FaultEnd, type Stage, shuffledFaults } from './crash-faults.ts'
 import type { Realm, Thing, World } from './crash-model.ts'
+import { PacketSwitch } from './crash-packets.ts'
 import { TrialPlan } from './crash-plan.ts'
 import type { CrashRig } from './crash-rig.ts'
 import { compareThing, placeOf, readThings } from './crash-rows.ts'
@@ -78,7 +79,7 @@ class Trial {
   readonly #access: AccessChecks
   readonly #fault: Fault
   readonly #at: { readonly seed: number; readonly number: number }
-  readonly #tally: ClientTally = { attempts: 0, acknowledgements: [] }
+  readonly #tally: ClientTally = { attempts: 0, failures: [], acknowledgements: [] }
 
   constructor(stage: Stage, world: World, access: AccessChecks, fault: Fault, at: { seed: number; number: number }) {
     this.#stage = stage
@@ -94,9 +95,10 @@ class Trial {
     const { rig } = this.#stage
     const chance = createChance(seed, number)
     const plan = new TrialPlan(this.#world, chance, number)
-    plan.draw(5 + chance.below(4))
+    plan.draw(4 + chance.below(4))
     const probes = rig.servers.map((_, index) => plan.probe(index))
     const inflicted = this.#fault.inflict(this.#stage, chance)
+    await inflicted.ready
     const sent = plan.writes.map((write) => settleWrite(write, chance.shuffled(rig.servers), this.#tally))
     const writes = Promise.all(sent).finally(() => inflicted.stop())
     const probed = inflicted.over.then(async (end) => ({
@@ -112,7 +114,11 @@ class Trial {
     const settled = [...(await writes), ...(await probed).settled]
     const { end } = await probed
     this.figures = figuresOf(number, this.#fault, end, rig, settled, this.#tally)
-    const broken = [...slowRecovery(this.figures), ...(await this.#compare(settled))]
+    const broken = [
+      ...lateAnswers(this.figures, settled, end),
+      ...seenByCallers(this.#fault, this.#tally),
+      ...(await this.#compare(settled)),
+    ]
     for (const { write } of settled) for (const thing of write.touches) thing.busy = false
     return broken.map((what) => `trial ${number} of seed ${seed}, ${this.#fault.name}: ${what}`)
   }
@@ -163,10 +169,19 @@ async function compareRows(
   return touched.flatMap((thing) => (thing.uncertain ? [] : compareThing(thing, stored.get(placeOf(thing)))))
 }
 
-function slowRecovery({ recoveryMs }: TrialFigures): string[] {
-  return recoveryMs
-    .filter((ms) => ms > recoveryBoundMs)
-    .map((ms) => `a server wrote again only ${Math.round(ms)} ms after the fault had ended`)
+/** Servers that could not write soon enough after the fault, and writes that nobody answered soon enough after it. */
+function lateAnswers({ recoveryMs }: TrialFigures, settled: readonly Settled[], { endedMs }: FaultEnd): string[] {
+  const late = settled.filter(({ settledMs, sentMs }) => settledMs - Math.max(sentMs, endedMs) > recoveryBoundMs)
+  return [
+    ...recoveryMs
+      .filter((ms) => ms > recoveryBoundMs)
+      .map((ms) => `a server wrote again only ${Math.round(ms)} ms after the fault had ended`),
+    ...late.map(({ write }) => `${write.event} ${write.target} had its answer too long after the fault had ended`),
+  ]
+}
+
+function seenByCallers({ hidden }: Fault, { failures }: ClientTally): string[] {
+  return hidden ? failures.map((failure) => `a caller saw ${failure}`) : []
 }
 
 function figuresOf(

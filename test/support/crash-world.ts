@@ -1,10 +1,7 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { nilUuid } from '../../src/base/ids.ts'
-import { ApiKeyService } from '../../src/gen/tenure/v1/api_key_service_pb.ts'
 import { Membership_WorkspaceReach } from '../../src/gen/tenure/v1/membership_pb.ts'
-import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
 import { RoleService } from '../../src/gen/tenure/v1/role_service_pb.ts'
-import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_service_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
@@ -13,6 +10,8 @@ import { memberRoles, memberWorkspaces, probeUsers } from './crash-plan.ts'
 import type { CrashRig } from './crash-rig.ts'
 import { adoptThings } from './crash-rows.ts'
 import type { CrashServer } from './crash-server.ts'
+import { seedAccount } from './fixture.ts'
+import type { TestServer } from './test-server.ts'
 
 const tenantSlugs = ['alpha', 'bravo', 'charlie'] as const
 
@@ -51,18 +50,8 @@ async function seedTenant(server: CrashServer, rootKey: string, slug: string): P
     const user = { issuer: 'https://idp.example', subject: userId }
     await server.client(UserService, rootKey).createUser({ parent, userId, user })
   }
-  const account = `${parent}/serviceAccounts/owner-bot`
-  await server.client(ServiceAccountService, rootKey).createServiceAccount({ parent, serviceAccountId: 'owner-bot' })
-  await server.client(MembershipService, rootKey).createMembership({
-    parent,
-    membership: {
-      member: { case: 'serviceAccount', value: account },
-      roles: ['roles/owner'],
-      workspaceReach: Membership_WorkspaceReach.ALL,
-    },
-  })
-  const owner = { case: 'serviceAccount' as const, value: account }
-  return (await server.client(ApiKeyService, rootKey).createApiKey({ parent, apiKey: { owner } })).secret
+  const client: TestServer['client'] = (service, key = rootKey) => server.client(service, key)
+  return seedAccount({ client } as TestServer, parent, 'owner-bot', 'roles/owner', Membership_WorkspaceReach.ALL)
 }
 
 async function openRealm(door: Connection, slug: string, keys: readonly string[]): Promise<Realm> {

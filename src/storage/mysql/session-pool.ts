@@ -100,8 +100,8 @@ async function identified(session: MysqlSession, expected: DatabaseIdentity | un
   if (expected === undefined) return session
   try {
     const rows = await session.run(identityStatement, [expected.cellId], askTimeoutMs)
-    // Where every statement opens a transaction, that one must not be left open.
-    if (session.kind === 'write') await session.run('ROLLBACK', [], askTimeoutMs)
+    // It began a transaction, whose snapshot must not be the next borrower's.
+    await session.run('ROLLBACK', [], askTimeoutMs)
     const found = Array.isArray(rows) ? rows[0]?.incarnation_id : undefined
     if (found === expected.incarnationId) return session
     throw new UnfitServer(`it does not hold cell ${expected.cellId} in the life the directory knows`)
@@ -115,8 +115,7 @@ async function answers(session: MysqlSession, nowMs: number): Promise<boolean> {
   if (nowMs - session.idleSinceMs < askAfterIdleMs) return true
   try {
     await session.run('DO 0', [], askTimeoutMs)
-    // In a write session even that opens a transaction.
-    if (session.kind === 'write') await session.run('ROLLBACK', [], askTimeoutMs)
+    await session.run('ROLLBACK', [], askTimeoutMs)
     return true
   } catch {
     return false

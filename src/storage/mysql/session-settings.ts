@@ -2,7 +2,7 @@ import { ReadOnlyServer, UnfitServer } from './mysql-errors.ts'
 import type { ServerFacts } from './mysql-session.ts'
 import { versionProblem } from './mysql-version.ts'
 
-/** What a session is for: `read` sessions cannot write; `write` sessions have no autocommit, so that every statement is in a transaction. */
+/** What a session is for: `read` sessions cannot write. Neither commits by itself: the first statement begins a transaction, without a round trip of its own. */
 export type SessionKind = 'read' | 'write'
 
 const sqlMode =
@@ -23,13 +23,13 @@ const common = {
   // A server-wide limit would cut every answer short without a word.
   sql_select_limit: '18446744073709551615',
   lock_wait_timeout: 2,
+  autocommit: 0,
 } as const
 
 const byKind = {
   read: {
     transaction_isolation: 'REPEATABLE-READ',
     transaction_read_only: 1,
-    autocommit: 1,
     wait_timeout: 120,
     // Milliseconds; the server ends a SELECT by itself that nobody waits for any more.
     max_execution_time: 8_000,
@@ -38,7 +38,6 @@ const byKind = {
     // Under REPEATABLE READ whatever is read before the lock is had goes stale.
     transaction_isolation: 'READ-COMMITTED',
     transaction_read_only: 0,
-    autocommit: 0,
     // A dead client's transaction must not hold its head for longer.
     wait_timeout: 30,
     innodb_lock_wait_timeout: 2,

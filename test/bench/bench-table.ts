@@ -1,0 +1,66 @@
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+
+type Cell = string | number
+
+/** Columns as wide as their widest cell; the first is text, the others are figures. */
+export function printTable(head: readonly string[], rows: readonly (readonly Cell[])[]): void {
+  const lines = [head, ...rows].map((row) => row.map((cell) => (typeof cell === 'number' ? figure(cell) : cell)))
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)))
+  for (const line of lines) {
+    const cells = line.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+    )
+    process.stdout.write(`${cells.join('  ')}\n`)
+  }
+}
+
+function figure(value: number): string {
+  if (!Number.isFinite(value)) return '-'
+  if (Number.isInteger(value)) return value.toLocaleString('en')
+  return value < 10 ? value.toFixed(2) : value.toFixed(0)
+}
+
+/** NaN where there are no values. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
+}
+
+/** What a figure without its machine and day would mean little without. */
+export function circumstances(): Record<string, string | number> {
+  const cores = cpus()
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    node: process.version,
+    cores: cores.length,
+    cpu: cores[0]?.model ?? 'unknown',
+  }
+}
+
+export function printCircumstances(): void {
+  const { date, node, cores, cpu } = circumstances()
+  process.stdout.write(`${date}, Node ${node}, ${cores} cores of ${cpu}\n`)
+}
+
+/** `-o json` or `-o table`, and whole numbers by name; `defaults` names them. */
+export function readOptions<Name extends string>(
+  defaults: Readonly<Record<Name, number>>,
+): { readonly json: boolean; readonly numbers: Readonly<Record<Name, number>> } {
+  const names = Object.keys(defaults) as Name[]
+  const { values } = parseArgs({
+    options: {
+      output: { type: 'string', short: 'o', default: 'table' },
+      ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+    },
+  }) as { values: Record<string, string | undefined> }
+  if (values.output !== 'json' && values.output !== 'table') throw new Error('-o takes json or table')
+  const numbers = Object.fromEntries(names.map((name) => [name, numberFrom(name, values[name], defaults[name])]))
+  return { json: values.output === 'json', numbers: numbers as Record<Name, number> }
+}
+
+function numberFrom(name: string, text: string | undefined, byDefault: number): number {
+  if (text === undefined) return byDefault
+  if (!/^\d+$/.test(text)) throw new Error(`--${name} takes a whole number`)
+  return Number(text)
+}
