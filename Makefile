@@ -81,6 +81,14 @@ bench-authorize: install ## Measure Authorize beside a grpc-js echo and a raw ht
 bench-write: install rigs ## Measure durable membership writes on MySQL beside bare mysql2
 	@$(node) test/bench/bench-write.ts
 
+.PHONY: bench-revocation
+bench-revocation: install rigs ## Measure how long what one server takes away still counts on another
+	@$(node) test/bench/bench-revocation.ts $(args)
+
+.PHONY: bench-crash
+bench-crash: install rigs ## A thousand faults under writes on MySQL; fails when a guarantee is broken
+	@$(node) test/bench/bench-crash.ts $(args)
+
 .PHONY: clean
 clean: ## Remove what was installed and built; .tenure/ with its data stays
 	@rm -rf node_modules build coverage

@@ -4,6 +4,7 @@ import { createDemands } from './access/demands.ts'
 import { PermissionCatalogue } from './access/engine/catalogue.ts'
 import { createEngine } from './access/engine/engine.ts'
 import { combineEngines, type Engines } from './access/engines.ts'
+import { factsOfCommit } from './access/facts-of-commit.ts'
 import { createFactsReader } from './access/facts-reader.ts'
 import { createFreshness } from './access/freshness.ts'
 import { type AccessGate, createGate } from './access/gate.ts'
@@ -25,7 +26,7 @@ import type { JournalCommit } from './tenancy/journal-follower.ts'
 import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/platform-capability.ts'
 import { readCell } from './tenancy/platform-scope.ts'
 import { provisionTenant } from './tenancy/provisioning.ts'
-import { createScopes, type Scopes } from './tenancy/scope.ts'
+import { type Committed, createScopes, type Scopes } from './tenancy/scope.ts'
 import { createWriteTurns, type WriteTurns } from './tenancy/write-turns.ts'
 import { createTenantDirectory, type TenantDirectory } from './tenants/tenant-directory.ts'
 import { allHeads } from './tenants/tenant-store.ts'
@@ -176,13 +177,12 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
 }
 
 /** A change that the engine knows already, by its revision, costs nothing. */
-async function changed(engines: Engines, { tenantId, revision, changes, chainHash }: Told): Promise<void> {
+async function changed(engines: Engines, commit: JournalCommit | Committed): Promise<void> {
+  const { tenantId, revision, changes, chainHash } = commit
   const rows = changes.map(([table, workspaceId, id]) => ({ table, workspaceId, id }))
-  await engines.tenants.committed({ tenantId, revision, rows, ...(chainHash === undefined ? {} : { chainHash }) })
+  const facts = 'contents' in commit ? factsOfCommit(changes, commit.contents) : undefined
+  await engines.tenants.committed({ tenantId, revision, rows, chainHash, ...(facts === undefined ? {} : { facts }) })
 }
-
-/** A commit of this server, or one that the journal told of. */
-type Told = Omit<JournalCommit, 'chainHash'> & Partial<Pick<JournalCommit, 'chainHash'>>
 
 function openAccessLog(
   config: Config,

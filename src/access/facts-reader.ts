@@ -147,11 +147,11 @@ function tenantFact(row: TenantHeadRow): TenantFact {
   }
 }
 
-function workspaceFact({ workspaceId, slug, state }: WorkspaceRow): WorkspaceFact {
+export function workspaceFact({ workspaceId, slug, state }: WorkspaceRow): WorkspaceFact {
   return { workspaceId: workspaceId as WorkspaceId, slug, state }
 }
 
-function userFact({ userId, slug, issuer, subject, state }: UserRow): PrincipalFact {
+export function userFact({ userId, slug, issuer, subject, state }: UserRow): PrincipalFact {
   return { principalId: userId as PrincipalId, kind: 'user', slug, issuer, subject, active: state === 'ACTIVE' }
 }
 
@@ -160,11 +160,11 @@ export function accountFact({ serviceAccountId, slug, state }: Omit<ServiceAccou
   return { principalId, kind: 'service_account', slug, issuer: '', subject: '', active: state === 'ACTIVE' }
 }
 
-function roleFact({ roleId, slug, permissions }: RoleRow): RoleFact {
+export function roleFact({ roleId, slug, permissions }: RoleRow): RoleFact {
   return { roleId: roleId as RoleId, slug, permissions }
 }
 
-function membershipFact(row: MembershipRow): MembershipFact {
+export function membershipFact(row: MembershipRow): MembershipFact {
   return {
     membershipId: row.membershipId as MembershipId,
     workspaceId: row.workspaceId as WorkspaceId,

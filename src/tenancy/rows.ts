@@ -45,13 +45,16 @@ export interface OlderThan<Row extends ObjectLiteral> {
 /** Rows per INSERT: SQLite and MySQL both take this many times twenty parameters. */
 const insertBatch = 100
 
+/** What a write makes of a row: the whole of it where it is inserted, null where it is deleted, undefined where only the database knows. */
+export type RowContent = ObjectLiteral | null | undefined
+
 export interface RowsOptions<Row extends ObjectLiteral> {
   /** Pins of the place: part of every statement. Empty for tables of the platform. */
   readonly place: Partial<Row>
   /** The property that tells rows of one place apart. */
   readonly idProperty: string
   /** Hears of every row a write touches: the change log is written from these. */
-  readonly touched: (id: string) => void
+  readonly touched: (id: string, content: RowContent) => void
 }
 
 export function createRows<Row extends ObjectLiteral>(
@@ -71,13 +74,13 @@ export function createRows<Row extends ObjectLiteral>(
     count: (where) => whereAll(select(), where, manager, table).getCount(),
     async insert(row) {
       await insertRows(manager, table, [row])
-      touched(String(row[idProperty]))
+      touched(String(row[idProperty]), row)
     },
     async insertMany(rows) {
       for (let at = 0; at < rows.length; at += insertBatch) {
         await insertRows(manager, table, rows.slice(at, at + insertBatch))
       }
-      for (const row of rows) touched(String(row[idProperty]))
+      for (const row of rows) touched(String(row[idProperty]), row)
     },
     async update(id, given, only) {
       // Who owns a row and which row it is never change; the guard refuses a statement that assigns them.
@@ -94,7 +97,7 @@ export function createRows<Row extends ObjectLiteral>(
         narrowed.andWhere(`${column} < :below`, { below: only.below })
       }
       const result = await narrowed.execute()
-      touched(id)
+      touched(id, undefined)
       return result.affected === 1
     },
     async delete(id) {
@@ -104,7 +107,7 @@ export function createRows<Row extends ObjectLiteral>(
         manager,
         table,
       ).execute()
-      touched(id)
+      touched(id, null)
       return result.affected === 1
     },
   }

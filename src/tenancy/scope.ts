@@ -4,9 +4,10 @@ import type { Clock } from '../base/clock.ts'
 import { notFound, TenureError } from '../base/errors.ts'
 import type { Ids } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
+import { type CommitsUnderWay, createCommitsUnderWay } from './commits-under-way.ts'
 import { type ChangeLog, cellLedger, type Head, lockHead } from './ledger.ts'
 import { insidePlace } from './place-check.ts'
-import type { Rows } from './rows.ts'
+import type { RowContent, Rows } from './rows.ts'
 import type { TenantContext } from './tenant-context.ts'
 import { tenantRows } from './tenant-rows.ts'
 import { keeping, type Mutation, runUnit, type UnitCore } from './unit-of-work.ts'
@@ -55,6 +56,10 @@ export interface Committed {
   readonly tenantId: TenantContext['tenantId']
   readonly revision: number
   readonly changes: ChangeLog
+  /** What became of each row of the changes. */
+  readonly contents: readonly RowContent[]
+  /** Of the event that was written, in base64. */
+  readonly chainHash: string
 }
 
 export interface ScopesOptions {
@@ -82,6 +87,7 @@ const untouched = (): void => {
 }
 
 export function createScopes(options: ScopesOptions): Scopes {
+  const underWay = createCommitsUnderWay()
   const reader = (manager: EntityManager, context: TenantContext, allWorkspaces: boolean): ReadScope => ({
     context,
     rows: (table) => tenantRows(manager, table, context, { allWorkspaces, touched: untouched }),
@@ -96,27 +102,45 @@ export function createScopes(options: ScopesOptions): Scopes {
         options.cell.read(bindingOf(context, true), (manager) => work(reader(manager, context, true))),
       ),
     write: async (context, mutation, closure) => {
-      const { answer, commit } = await options.turns.take(context.tenantId, mutation.signal, () =>
-        insidePlace(context, () => writeUnit(options, context, mutation, closure)),
-      )
-      if (commit !== undefined) await options.committed(commit)
-      return answer
+      // One at a time: a unit that is run again sends another COMMIT only after the first came to nothing.
+      let settled = (): void => undefined
+      const committing = (revision: number): void => {
+        settled()
+        settled = underWay.begin(context.tenantId, revision)
+      }
+      try {
+        const { answer, commit } = await options.turns.take(context.tenantId, mutation.signal, () =>
+          insidePlace(context, () => writeUnit({ ...options, underWay, committing }, context, mutation, closure)),
+        )
+        if (commit !== undefined) await options.committed(commit)
+        return answer
+      } finally {
+        settled()
+      }
     },
   }
 }
 
+interface WriteOptions extends ScopesOptions {
+  readonly underWay: CommitsUnderWay
+  /** Called before the COMMIT of a revision is sent. */
+  readonly committing: (revision: number) => void
+}
+
 async function writeUnit<O extends DescMessage>(
-  options: ScopesOptions,
+  options: WriteOptions,
   context: TenantContext,
   mutation: TenantMutation<O>,
   closure: (unit: Unit) => Promise<MessageShape<O>>,
 ): Promise<{ answer: MessageShape<O>; commit: Committed | undefined }> {
   const binding = bindingOf(context, mutation.allWorkspaces !== undefined)
-  const { answer, made, changes } = await options.cell.write(binding, async (manager) => {
+  const { answer, made, changes, contents } = await options.cell.write(binding, async (manager) => {
     const changes: ChangeLog = []
+    const contents: RowContent[] = []
     const head = await lockHead(manager, cellLedger, context.tenantId, options.cell.rowLock.forUpdate)
     if (head === undefined) throw notFound()
     checkPlacement(head, context)
+    await options.underWay.settled(context.tenantId, head.revision)
     await options.readmit(context, head.revision)
     const unitResult = await runUnit(
       {
@@ -132,17 +156,26 @@ async function writeUnit<O extends DescMessage>(
         changes,
         directoryRevision: options.directoryRevision(),
       },
-      (core) => closure(unitOf(core, manager, context, changes)),
+      (core) => closure(unitOf(core, manager, context, changes, contents)),
     )
-    return { value: { ...unitResult, changes }, ...keeping(unitResult, cellLedger, options.cell) }
+    if (unitResult.made !== undefined) options.committing(unitResult.made.revision)
+    return { value: { ...unitResult, changes, contents }, ...keeping(unitResult, cellLedger, options.cell) }
   })
-  const commit = made === undefined ? undefined : { tenantId: context.tenantId, revision: made.revision, changes }
-  return { answer, commit }
+  if (made === undefined) return { answer, commit: undefined }
+  const chainHash = Buffer.from(made.chainHash).toString('base64')
+  return { answer, commit: { tenantId: context.tenantId, revision: made.revision, changes, contents, chainHash } }
 }
 
-function unitOf(core: UnitCore, manager: EntityManager, context: TenantContext, changes: ChangeLog): Unit {
-  const touched = (table: string, workspaceId: string, id: string): void => {
+function unitOf(
+  core: UnitCore,
+  manager: EntityManager,
+  context: TenantContext,
+  changes: ChangeLog,
+  contents: RowContent[],
+): Unit {
+  const touched = (table: string, workspaceId: string, id: string, content: RowContent): void => {
     changes.push([table, workspaceId, id])
+    contents.push(content)
   }
   return {
     ...core,

@@ -1,12 +1,12 @@
 import type { EntityManager, EntitySchema, ObjectLiteral } from 'typeorm'
 import { pinsOf } from './pins.ts'
-import { createRows, type Rows } from './rows.ts'
+import { createRows, type RowContent, type Rows } from './rows.ts'
 import type { TenantContext } from './tenant-context.ts'
 
 export interface TenantRowsOptions {
   /** Leaves the pin on the workspace out; the guard lets that pass only where the scope was opened for it. */
   readonly allWorkspaces: boolean
-  readonly touched: (table: string, workspaceId: string, id: string) => void
+  readonly touched: (table: string, workspaceId: string, id: string, content: RowContent) => void
 }
 
 /** The rows of one tenant table that belong to the place of one context. */
@@ -25,6 +25,6 @@ export function tenantRows<Row extends ObjectLiteral>(
   return createRows(manager, table, {
     place: place as unknown as Partial<Row>,
     idProperty: pins.idProperty,
-    touched: (id) => touched(pins.table, ofWorkspace ? context.workspaceId : '', id),
+    touched: (id, content) => touched(pins.table, ofWorkspace ? context.workspaceId : '', id, content),
   })
 }

@@ -66,7 +66,7 @@ export interface UnitRun<O extends DescMessage> {
 export interface UnitResult<O extends DescMessage> {
   readonly answer: MessageShape<O>
   /** What was made; undefined when nothing was: a replay, or validate_only. */
-  readonly made: { readonly revision: number; readonly attempt: Attempt } | undefined
+  readonly made: { readonly revision: number; readonly attempt: Attempt; readonly chainHash: Uint8Array } | undefined
 }
 
 /**
@@ -126,7 +126,7 @@ export async function runUnit<O extends DescMessage>(
   })
   await advanceHead(manager, ledger, head, end, revision)
   const attempt = { tenantId: head.tenantId, sequence: end.sequence, attemptId }
-  return { answer, made: { revision, attempt } }
+  return { answer, made: { revision, attempt, chainHash: end.chainHash } }
 }
 
 /** What the database is told of a unit: whether to commit it, and how to find out whether it did. */

@@ -169,9 +169,12 @@ async function compareRows(
   return touched.flatMap((thing) => (thing.uncertain ? [] : compareThing(thing, stored.get(placeOf(thing)))))
 }
 
+/** Less than a statement may take: who waits for a connection that is gone would be found out by this. */
+const answerBoundMs = 4_000
+
 /** Servers that could not write soon enough after the fault, and writes that nobody answered soon enough after it. */
 function lateAnswers({ recoveryMs }: TrialFigures, settled: readonly Settled[], { endedMs }: FaultEnd): string[] {
-  const late = settled.filter(({ settledMs, sentMs }) => settledMs - Math.max(sentMs, endedMs) > recoveryBoundMs)
+  const late = settled.filter(({ settledMs, sentMs }) => settledMs - Math.max(sentMs, endedMs) > answerBoundMs)
   return [
     ...recoveryMs
       .filter((ms) => ms > recoveryBoundMs)
@@ -180,8 +183,9 @@ function lateAnswers({ recoveryMs }: TrialFigures, settled: readonly Settled[], 
   ]
 }
 
+/** Of another reason callers may hear: what the fault before this one made stale is read again when it is asked for. */
 function seenByCallers({ hidden }: Fault, { failures }: ClientTally): string[] {
-  return hidden ? failures.map((failure) => `a caller saw ${failure}`) : []
+  return hidden && failures.includes('DATABASE_UNAVAILABLE') ? ['a caller heard of it'] : []
 }
 
 function figuresOf(

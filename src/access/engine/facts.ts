@@ -85,8 +85,10 @@ export interface ChangedRow {
 export interface CommittedChange {
   readonly tenantId: TenantId
   readonly revision: number
-  /** Of the event, where the journal told of the commit. */
+  /** Of the event. */
   readonly chainHash?: string
+  /** All that the rows are now, where this process knows it because it wrote them. */
+  readonly facts?: Omit<ChangedFacts, 'tenant'>
   readonly rows: readonly ChangedRow[]
 }
 

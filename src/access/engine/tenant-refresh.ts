@@ -32,6 +32,7 @@ export class TenantRefresh {
   #goals: number[] = []
   #running: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
+  #busy = false
 
   constructor(snapshot: TenantSnapshot, options: RefreshOptions) {
     this.snapshot = snapshot
@@ -46,9 +47,23 @@ export class TenantRefresh {
     }
     // What the snapshot already has every change up to needs no second reading.
     const news = changes.filter(({ revision }) => revision > this.snapshot.revision)
-    if (news.length === 0) return Promise.resolve()
+    if (news.length === 0 || this.#takeOver(news)) return Promise.resolve()
     this.#changes.push(...news)
     return this.#nextRound()
+  }
+
+  /**
+   * The commit behind what is known, with everything it made, needs no reading at all. Not while one is under way: that may
+   * have seen the rows as they were before, and would put them back.
+   */
+  #takeOver([change, ...more]: readonly CommittedChange[]): boolean {
+    const { tenant, revision, retired } = this.snapshot
+    if (change?.facts === undefined || change.chainHash === undefined || more.length > 0) return false
+    if (this.#busy || this.#next !== undefined || this.#ahead.size > 0 || retired) return false
+    if (change.revision !== revision + 1 || tenant.revision !== revision) return false
+    const { chainHash } = change
+    this.snapshot.apply({ ...change.facts, tenant: { ...tenant, revision: change.revision, chainHash } })
+    return true
   }
 
   /** The same revision with another hash: the database was restored, and what is known is of a history that is no more. */
@@ -79,6 +94,7 @@ export class TenantRefresh {
     this.#changes = []
     this.#goals = []
     if (this.snapshot.retired) return
+    this.#busy = true
     try {
       await this.#catchUp(changes, goals)
     } catch (cause) {
@@ -87,6 +103,8 @@ export class TenantRefresh {
       this.snapshot.retire()
       const { tenantId } = this.snapshot.tenant
       this.#options.alarm({ kind: 'REFRESH_FAILED', tenantId, table: '', id: '', workspaceId: '', cause })
+    } finally {
+      this.#busy = false
     }
   }
 

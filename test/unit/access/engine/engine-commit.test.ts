@@ -36,6 +36,37 @@ describe('a commit', () => {
     expect(await asked).toBe('NO_ACCESS')
   })
 
+  test('that comes with all it made is in decisions at once, and nothing is read', async () => {
+    const rig = createRig()
+    await rig.reason()
+    const done = rig.engine.committed(rig.store.withFacts(commit(rig, removeAlice)))
+    expect(await rig.reason()).toBe('NO_ACCESS')
+    await done
+    expect(rig.engine.stats()).toMatchObject({ rowRereads: 0, wholeRereads: 0 })
+    expect(rig.engine.atLeast(acmeId, 2)).toBeUndefined()
+  })
+
+  test('that comes with all it made while an older one is being read waits for that, or it would be undone by it', async () => {
+    const rig = createRig()
+    await rig.reason()
+    rig.gate.shut = 'after rows'
+    const first = rig.engine.committed(commit(rig, makeWriter))
+    await turn()
+    const second = rig.engine.committed(rig.store.withFacts(commit(rig, removeAlice)))
+    await rig.gate.open()
+    await Promise.all([first, second])
+    expect(await rig.reason()).toBe('NO_ACCESS')
+  })
+
+  test('that comes with all it made, but behind one nobody has told of, is read', async () => {
+    const rig = createRig()
+    await rig.reason()
+    commit(rig, removeAlice)
+    await rig.engine.committed(rig.store.withFacts(rig.store.commit(acmeId, () => [])))
+    await rig.engine.atLeast(acmeId, 3)
+    expect(await rig.reason()).toBe('NO_ACCESS')
+  })
+
   test('made while an earlier one is being read again is not taken for read', async () => {
     const rig = createRig()
     await rig.reason()

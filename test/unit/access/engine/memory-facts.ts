@@ -56,10 +56,22 @@ export class MemoryFacts implements FactsReader {
     if (stored === undefined) throw new Error('no such tenant')
     const touched = write(stored)
     const revision = stored.tenant.revision + 1
-    stored.tenant = { ...stored.tenant, revision }
-    const change = { tenantId, revision, rows: touched.map(([table, id]) => ({ table, id, workspaceId: '' })) }
+    const chainHash = `hash of ${revision}`
+    stored.tenant = { ...stored.tenant, revision, chainHash }
+    const change = {
+      tenantId,
+      revision,
+      chainHash,
+      rows: touched.map(([table, id]) => ({ table, id, workspaceId: '' })),
+    }
     this.#commits.push(change)
     return change
+  }
+
+  /** The commit as the process tells of it that made it, with all that its rows are: to be asked for right after it. */
+  withFacts(change: CommittedChange): CommittedChange {
+    const facts = this.#pick(this.tenants.get(change.tenantId), change.rows)
+    return facts === undefined ? change : { ...change, facts }
   }
 
   readTenantBySlug(slug: string): Promise<TenantFacts | undefined> {

@@ -90,10 +90,16 @@ export class RandomWorld {
   }
 
   change(stored: StoredTenant): CommittedChange {
-    return this.store.commit(stored.tenant.tenantId, () => {
+    const { tenant: before } = stored
+    let tenantChanged = false
+    const change = this.store.commit(before.tenantId, () => {
       const touched = this.#changeOnce(stored)
-      return this.dice.chance(0.2) ? [...touched, ...this.#changeOnce(stored)] : touched
+      const all = this.dice.chance(0.2) ? [...touched, ...this.#changeOnce(stored)] : touched
+      tenantChanged = stored.tenant !== before
+      return all
     })
+    // What became of the tenant itself is always read.
+    return !tenantChanged && this.dice.chance(0.5) ? this.store.withFacts(change) : change
   }
 
   /** Mostly about what exists, sometimes about what does not or is another tenant's. */
