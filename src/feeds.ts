@@ -16,6 +16,8 @@ export interface Feeds extends AsyncDisposable {
   followDirectory(): Promise<void>
   /** The same for the cell. */
   followCell(): Promise<void>
+  /** Resolves when what is known of the directory is its head as it is committed. */
+  compareDirectory(): Promise<void>
   /** Follows by itself from now on. */
   start(): void
 }
@@ -25,6 +27,10 @@ export interface FeedListeners {
   readonly directory: (commit: JournalCommit) => Promise<void>
   readonly cell: (commit: JournalCommit) => Promise<void>
   readonly head: (head: SweptHead) => Promise<void>
+  /** Compares the directory's head with what is known of it. */
+  readonly directoryHead: () => Promise<void>
+  /** Changes of tenants may have been missed, nobody knows whose. */
+  readonly cellOverrun: () => Promise<void>
 }
 
 /** How far behind the commits of others decisions may be, at most, while the database answers. */
@@ -49,6 +55,7 @@ export async function openFeeds(
     const feed = await openChangeFeed({
       ...{ database, capability, clock, intervalMs, failed, deliver: listeners[of] },
       ledger: of === 'cell' ? cellLedger : directoryLedger,
+      overrun: of === 'cell' ? listeners.cellOverrun : listeners.directoryHead,
       // A file has one owner: nobody else could write to it.
       heartbeat: storage.engine === 'sqlite' ? undefined : await openHeartbeat(beating),
     })
@@ -56,11 +63,17 @@ export async function openFeeds(
   }
   const directory = await open('directory')
   const cell = await open('cell')
+  // What the journal tells comes first: most differences are only late.
+  const compareDirectory = async () => {
+    await directory.poll()
+    await listeners.directoryHead()
+  }
   const owned = stack.move()
   return {
     ageMs: () => Math.max(directory.freshnessMs(), cell.freshnessMs()),
     followDirectory: () => directory.poll(),
     followCell: () => cell.poll(),
+    compareDirectory,
     start() {
       directory.start()
       cell.start()
@@ -74,6 +87,7 @@ export async function openFeeds(
           intervalMs: sweepMs,
           jitter,
           compare: listeners.head,
+          compareDirectory,
           failed: swept,
         }),
       )

@@ -9,7 +9,7 @@ import { createFactsReader } from './access/facts-reader.ts'
 import { createFreshness } from './access/freshness.ts'
 import { type AccessGate, createGate } from './access/gate.ts'
 import { createGrants, type Grants } from './access/grants.ts'
-import { createPlatformFactsReader, readPlatformSnapshot } from './access/platform-facts-reader.ts'
+import { createPlatformFactsReader } from './access/platform-facts-reader.ts'
 import { createStaleness, type Staleness } from './access/staleness.ts'
 import { platformTenantId, type TenantId } from './base/ids.ts'
 import type { Config } from './config/config.ts'
@@ -23,6 +23,7 @@ import { type AccessLog, createAccessLog } from './tenancy/access-log.ts'
 import { claimCell } from './tenancy/cell-identity.ts'
 import { type Directory, openDirectory } from './tenancy/directory.ts'
 import type { JournalCommit } from './tenancy/journal-follower.ts'
+import { outsidePlaces } from './tenancy/place-check.ts'
 import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/platform-capability.ts'
 import { readCell } from './tenancy/platform-scope.ts'
 import { provisionTenant } from './tenancy/provisioning.ts'
@@ -84,6 +85,8 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
   const late: { engines?: Engines; directory?: Directory } = {}
   const directory = await openDirectory({
     ...{ database: storage.directory, clock, ids, turns, bootstrap: capabilities.bootstrap },
+    feed: capabilities['directory-feed'],
+    failed: (error) => runtime.log.error({ err: error }, 'a change of the platform is committed and not taken in yet'),
     committed: (revision, changes) => platformChanged(late, capabilities, catalogue, revision, changes),
   })
   late.directory = directory
@@ -97,8 +100,12 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
         if (late.engines !== undefined) await changed(late.engines, commit)
       },
       head: async (head) => late.engines?.tenants.compareHead(head),
+      cellOverrun: async () => late.engines?.tenants.dropAll(),
+      directoryHead: () => compareDirectory(late, capabilities, catalogue),
     }),
   )
+  // What was committed between the opening of the directory and that of its feed is told by nobody: all of it is read below.
+  directory.startFrom(await directory.readHead())
   runtime.metrics.watchFeedFreshness(() => feeds.ageMs() / 1_000)
   await loadCatalogue(directory, capabilities['permission-catalogue'], catalogue)
   const deciding = openDeciding(config, runtime, { storage, capabilities, directory, catalogue, feeds, turns })
@@ -140,29 +147,16 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
     },
     readmit: async (context, revision) => late.gate?.readmit(context, revision),
   })
-  const shared = {
-    catalogue,
-    clock,
-    directoryRevision: directory.revision,
-    alarm: (alarm: object) => log.error({ ...alarm }, 'a row that grants access cannot be read; its place is closed'),
-  }
-  const tenantIdOf = async (slug: string) => (await tenants.findBySlug(slug))?.tenantId as TenantId | undefined
-  const platformReader = createPlatformFactsReader(directory, capabilities)
   const staleness = createStaleness({ ageMs: feeds.ageMs, ...config.access })
-  const engines = combineEngines(
-    createEngine({
-      ...shared,
-      reader: createFactsReader({ scopes, tenantIdOf }),
-      maxTenants: config.limits.maxTenantsInMemory,
-    }),
-    createEngine({ ...shared, reader: platformReader, maxTenants: 1 }),
-    staleness,
-  )
+  const engines = openEngines(config, runtime, opened, { tenants, scopes, staleness })
   const gate = createGate({
     engines,
     clock,
     staleness,
-    readPlatform: () => readPlatformSnapshot(platformReader, shared),
+    reachPlatform: async () => {
+      const { revision } = await outsidePlaces(directory.readHead)
+      await engines.platform.atLeast(platformTenantId, revision)
+    },
   })
   late.engines = engines
   late.gate = gate
@@ -171,9 +165,36 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
     grants: createGrants({ engines, catalogue, clock }),
     demands: createDemands({ engines, catalogue, clock }),
     diffs: createAccessDiffs({ engines, catalogue, clock }),
-    freshness: createFreshness({ engines, directory, followDirectory: feeds.followDirectory }),
+    freshness: createFreshness({ engines, directory, ...feeds }),
     authenticator: createAuthenticator({ engines, clock, environment: config.environment }),
   }
+}
+
+interface Sources {
+  readonly tenants: TenantDirectory
+  readonly scopes: Scopes
+  readonly staleness: Staleness
+}
+
+function openEngines(
+  config: Config,
+  { clock, log }: Runtime,
+  { directory, capabilities, catalogue }: Opened,
+  { tenants, scopes, staleness }: Sources,
+): Engines {
+  const shared = {
+    catalogue,
+    clock,
+    directoryRevision: directory.revision,
+    alarm: (alarm: object) => log.error({ ...alarm }, 'a row that grants access cannot be read; its place is closed'),
+  }
+  const tenantIdOf = async (slug: string) => (await tenants.findBySlug(slug))?.tenantId as TenantId | undefined
+  const { maxTenantsInMemory: maxTenants } = config.limits
+  return combineEngines(
+    createEngine({ ...shared, reader: createFactsReader({ scopes, tenantIdOf }), maxTenants }),
+    createEngine({ ...shared, reader: createPlatformFactsReader(directory, capabilities), maxTenants: 1 }),
+    staleness,
+  )
 }
 
 /** A change that the engine knows already, by its revision, costs nothing. */
@@ -182,6 +203,22 @@ async function changed(engines: Engines, commit: JournalCommit | Committed): Pro
   const rows = changes.map(([table, workspaceId, id]) => ({ table, workspaceId, id }))
   const facts = 'contents' in commit ? factsOfCommit(changes, commit.contents) : undefined
   await engines.tenants.committed({ tenantId, revision, rows, chainHash, ...(facts === undefined ? {} : { facts }) })
+}
+
+/** Reads the directory's part of decisions anew where its head is not the one they were made from: changes were missed, or it was restored. */
+async function compareDirectory(
+  { engines, directory }: { readonly engines?: Engines; readonly directory?: Directory },
+  capabilities: PlatformCapabilities,
+  catalogue: PermissionCatalogue,
+): Promise<void> {
+  if (engines === undefined || directory === undefined) return
+  const head = await directory.readHead()
+  if (head.timelineId === directory.timelineId() && head.revision <= directory.revision()) return
+  directory.startFrom(head)
+  await loadCatalogue(directory, capabilities['permission-catalogue'], catalogue)
+  engines.tenants.catalogueChanged()
+  engines.platform.drop(platformTenantId)
+  await engines.platform.snapshotById(platformTenantId)
 }
 
 function openAccessLog(
@@ -197,7 +234,10 @@ function openAccessLog(
     clock,
     ids,
     replica: config.replica,
-    failed: (count, error) => log.error({ count, err: error }, 'access events could not be written and are lost'),
+    failed: (count, error) =>
+      error === undefined
+        ? log.error({ count }, 'access events could not be written before the end, and are lost')
+        : log.error({ count, err: error }, 'access events cannot be written; they are kept and tried again'),
   })
 }
 

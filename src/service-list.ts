@@ -43,7 +43,7 @@ export function createServices(
     createAuditService({
       tokens,
       journal: createJournalReader(scopes, directory, capabilities['platform-audit']),
-      flush: accessLog.flush,
+      flush: () => accessLog.flush(),
     }),
     createDiagnosticsService({
       version: productVersion,

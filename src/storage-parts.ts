@@ -104,7 +104,7 @@ async function openMysqlStorage(
   await using stack = new AsyncDisposableStack()
   await assertMigrated(server)
   const serverVersion = await fitServer(server)
-  const name = await holdName(server, `replica-${config.replica}`, nameWaitMs, failed)
+  const name = await inWords(server, () => holdName(server, `replica-${config.replica}`, nameWaitMs, failed))
   if (name === undefined) {
     throw new StartError(
       `Another server on this database is named ${config.replica} already. Give each a TENURE_REPLICA of its own.`,
@@ -125,7 +125,7 @@ async function openMysqlStorage(
   return {
     ...{ directory, cell, engine: 'mysql' as const, schemaVersion },
     async alone(work) {
-      const done = await withNamedLock(server, 'start', startWaitMs, work)
+      const done = await inWords(server, () => withNamedLock(server, 'start', startWaitMs, work))
       if (done === undefined) {
         throw new StartError(
           'Another server has been starting on this database for too long. Look at it, and try again.',
@@ -148,11 +148,15 @@ async function assertMigrated(server: MysqlServer): Promise<void> {
 
 /** The first session shows whether the server can be relied on; what is wrong with it is a sentence for the operator. */
 async function fitServer(server: MysqlServer): Promise<string> {
+  const session = await inWords(server, () => openSession(server, 'write'))
+  const { version } = session.facts
+  await session.end()
+  return version
+}
+
+async function inWords<T>(server: MysqlServer, work: () => Promise<T>): Promise<T> {
   try {
-    const session = await openSession(server, 'write')
-    const { version } = session.facts
-    await session.end()
-    return version
+    return await work()
   } catch (error) {
     throw startErrorFrom(error, server)
   }

@@ -11,6 +11,8 @@ export interface FreshnessParts {
   readonly directory: Directory
   /** Resolves when every change of the directory committed before the call is in decisions. */
   readonly followDirectory: () => Promise<void>
+  /** Resolves when decisions stand on the directory's head as it is committed, also after a restore. */
+  readonly compareDirectory: () => Promise<void>
 }
 
 export function createFreshness(parts: FreshnessParts): Freshness {
@@ -19,8 +21,9 @@ export function createFreshness(parts: FreshnessParts): Freshness {
       const revision = decodeRevision(token)
       if (revision === undefined) throw notOurs()
       if (revision.tenantId === platformTenantId) {
-        if (revision.timelineId !== parts.directory.timelineId()) throw lost()
-        return reachDirectory(parts, revision)
+        return revision.timelineId === parts.directory.timelineId()
+          ? reachDirectory(parts, revision)
+          : reachOtherTimeline(parts, revision)
       }
       // Of another tenant, or where no tenant is: told apart from a forged one by nobody.
       if (context === undefined || revision.tenantId !== context.tenantId) throw notOurs()
@@ -35,6 +38,13 @@ function reachDirectory({ directory, followDirectory }: FreshnessParts, revision
   return followDirectory().then(() => {
     if (revision.directoryRevision > directory.revision()) throw stale()
   })
+}
+
+/** The directory may have been restored while this server ran. */
+async function reachOtherTimeline(parts: FreshnessParts, revision: Revision): Promise<void> {
+  await parts.compareDirectory()
+  if (revision.timelineId !== parts.directory.timelineId()) throw lost()
+  await reachDirectory(parts, revision)
 }
 
 async function reachTenant(parts: FreshnessParts, context: TenantContext, revision: Revision): Promise<void> {

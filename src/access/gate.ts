@@ -27,11 +27,11 @@ export interface GateParts {
   readonly engines: Engines
   readonly clock: Clock
   readonly staleness: Staleness
-  /** The platform's principals as they are committed at this moment, compiled for one decision. */
-  readonly readPlatform: () => Promise<TenantSnapshot>
+  /** Resolves when what is known of the platform's principals is what is committed at this moment. */
+  readonly reachPlatform: () => Promise<void>
 }
 
-export function createGate({ engines, clock, staleness, readPlatform }: GateParts): AccessGate {
+export function createGate({ engines, clock, staleness, reachPlatform }: GateParts): AccessGate {
   /** Only of writes: what a unit of work may have to ask again. */
   const admissions = new WeakMap<TenantContext, Admission>()
   const remember = (context: TenantContext, admission: Admission): TenantContext => {
@@ -57,10 +57,12 @@ export function createGate({ engines, clock, staleness, readPlatform }: GatePart
     if (caller.tenantId !== platformTenantId) throw permissionMissing(permission)
     decidePlatform(engines.platformSnapshot(), caller, permission)
   }
-  // Read anew rather than waited for: the writer before this one may have committed and not told the engine yet.
+  // The writer before this one may have committed and not told the engine yet, or sit in another server. Memory is brought
+  // up to date rather than asked beside: what the unit then gives away is measured by the same power.
   const readmitPlatform = async (caller: Caller, permission: string): Promise<void> => {
     if (caller.tenantId !== platformTenantId) throw permissionMissing(permission)
-    decidePlatform(await readPlatform(), caller, permission)
+    await reachPlatform()
+    decidePlatform(engines.platformSnapshot(), caller, permission)
   }
   const admitAt = (caller: Caller, place: Place, demand: Demand, actor: Actor) => {
     const platform = caller.tenantId === platformTenantId

@@ -6,9 +6,7 @@ import { type DirectoryHeadRow, DirectoryHeadTable } from '../tenancy/chain-tabl
 import type { Directory } from '../tenancy/directory.ts'
 import { outsidePlaces } from '../tenancy/place-check.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
-import { BindingBudget } from './engine/binding-cache.ts'
 import type { ChangedRow, FactsReader, MembershipFact, TenantFact, TenantFacts } from './engine/facts.ts'
-import { type SnapshotOptions, TenantSnapshot } from './engine/tenant-snapshot.ts'
 import { accountFact, apiKeyFact } from './facts-reader.ts'
 
 /** The platform as the engine sees it: one "tenant" of service accounts whose templates hold everywhere. */
@@ -38,16 +36,6 @@ export function createPlatformFactsReader(directory: Directory, capabilities: Pl
       }
     },
   }
-}
-
-/** The platform as it is committed at this moment, compiled by itself: it takes no share of what the engine may keep. */
-export async function readPlatformSnapshot(
-  reader: FactsReader,
-  options: Omit<SnapshotOptions, 'budget'>,
-): Promise<TenantSnapshot> {
-  const facts = await reader.readTenantById(platformTenantId)
-  if (facts === undefined) throw new Error('the platform has no facts')
-  return new TenantSnapshot(facts, { ...options, budget: new BindingBudget(Number.MAX_SAFE_INTEGER, () => undefined) })
 }
 
 function readPlatform(directory: Directory, capabilities: PlatformCapabilities): Promise<TenantFacts> {

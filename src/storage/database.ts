@@ -22,6 +22,9 @@ export interface Database extends AsyncDisposable {
    */
   write<T>(binding: GuardBinding, work: (manager: EntityManager) => Promise<Written<T>>): Promise<T>
 
+  /** Ends every connection once its borrower is done: what answers under the name of the database may be another server by now. */
+  renew(): void
+
   /** From now on every new connection is asked whether it leads to that database, and ended when it does not. */
   onlyIf(identity: DatabaseIdentity): void
 }

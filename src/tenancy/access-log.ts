@@ -1,3 +1,4 @@
+import type { EntityManager } from 'typeorm'
 import type { Clock } from '../base/clock.ts'
 import { type Ids, nilUuid, platformTenantId, type TenantId } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
@@ -40,53 +41,100 @@ export interface AccessLogOptions {
   readonly ids: Ids
   /** Name of this server among those that share the database. */
   readonly replica: string
-  /** Called with how many events a failed batch lost, and why. */
+  /** Called with how many events could not be written, once for each time the database is away; without an error: they are lost. */
   readonly failed: (count: number, error: unknown) => void
 }
 
 const flushAfterMs = 200
 /** Per tenant and batch; what is beyond it under attack is counted, not kept. */
 const maxPerBatch = 100
+/** Over all tenants, while the database cannot be written to; what is beyond it is counted, not kept. */
+const maxKept = 20_000
+const retryAfterMs = 1_000
+/** A drain does not wait for a database that is away. */
+const lastFlushMs = 3_000
 
 interface Pending {
-  readonly facts: { readonly fact: AccessFact; readonly time: Date }[]
+  facts: { readonly fact: AccessFact; readonly time: Date }[]
   suppressed: number
 }
 
 export function createAccessLog(options: AccessLogOptions): AccessLog {
-  let pending = new Map<TenantId, Pending>()
-  let timer: NodeJS.Timeout | undefined
-  let writing: Promise<void> = Promise.resolve()
+  return new BatchedLog(options)
+}
 
-  const write = async (batches: Map<TenantId, Pending>): Promise<void> => {
-    for (const [tenantId, batch] of batches) {
+class BatchedLog implements AccessLog {
+  readonly #options: AccessLogOptions
+  #pending = new Map<TenantId, Pending>()
+  #kept = 0
+  #timer: NodeJS.Timeout | undefined
+  #writing: Promise<void> | undefined
+  #failing = false
+
+  constructor(options: AccessLogOptions) {
+    this.#options = options
+  }
+
+  record(fact: AccessFact): void {
+    const batch = this.#batchOf(fact.tenantId)
+    if (batch.facts.length < maxPerBatch && this.#kept < maxKept) {
+      batch.facts.push({ fact, time: new Date(this.#options.clock.nowMs()) })
+      this.#kept += 1
+    } else batch.suppressed += 1
+    this.#timer ??= setTimeout(() => void this.flush(), flushAfterMs)
+  }
+
+  async flush(): Promise<void> {
+    // A write under way has taken its batches already; what came since is the next one's.
+    await this.#writing
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#writing ??= this.#writeAll().finally(() => {
+      this.#writing = undefined
+    })
+    await this.#writing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastFlushMs).unref())
+    await Promise.race([this.flush(), tooLong])
+    clearTimeout(this.#timer)
+    const lost = [...this.#pending.values()].reduce((sum, { facts, suppressed }) => sum + facts.length + suppressed, 0)
+    if (lost > 0) this.#options.failed(lost, undefined)
+  }
+
+  #batchOf(tenantId: TenantId): Pending {
+    const known = this.#pending.get(tenantId)
+    if (known !== undefined) return known
+    const batch = { facts: [], suppressed: 0 }
+    this.#pending.set(tenantId, batch)
+    return batch
+  }
+
+  /** What cannot be written stays, and is tried again with what came since; one failure is told of, not each. */
+  async #writeAll(): Promise<void> {
+    for (const [tenantId, batch] of [...this.#pending]) {
+      this.#pending.delete(tenantId)
       try {
-        await writeBatch(options, tenantId, batch)
+        await writeBatch(this.#options, tenantId, batch)
+        this.#kept -= batch.facts.length
+        this.#failing = false
       } catch (error) {
-        options.failed(batch.facts.length + batch.suppressed, error)
+        this.#putBack(tenantId, batch)
+        if (!this.#failing) this.#options.failed(batch.facts.length + batch.suppressed, error)
+        this.#failing = true
+        this.#timer ??= setTimeout(() => void this.flush(), retryAfterMs)
+        return
       }
     }
   }
-  const flush = (): Promise<void> => {
-    clearTimeout(timer)
-    timer = undefined
-    const batches = pending
-    pending = new Map()
-    if (batches.size > 0) writing = writing.then(() => write(batches))
-    return writing
-  }
-  return {
-    record(fact) {
-      const batch = pending.get(fact.tenantId) ?? { facts: [], suppressed: 0 }
-      pending.set(fact.tenantId, batch)
-      if (batch.facts.length < maxPerBatch) batch.facts.push({ fact, time: new Date(options.clock.nowMs()) })
-      else batch.suppressed += 1
-      timer ??= setTimeout(() => void flush(), flushAfterMs)
-    },
-    flush,
-    async [Symbol.asyncDispose]() {
-      await flush()
-    },
+
+  #putBack(tenantId: TenantId, { facts, suppressed }: Pending): void {
+    const batch = this.#batchOf(tenantId)
+    const all = [...facts, ...batch.facts]
+    batch.facts = all.slice(0, maxPerBatch)
+    batch.suppressed += suppressed + all.length - batch.facts.length
+    this.#kept -= all.length - batch.facts.length
   }
 }
 
@@ -107,7 +155,11 @@ async function writeBatch(options: AccessLogOptions, tenantId: TenantId, batch: 
       end = await appendJournal(manager, ledger, tenantId, end, entryFrom(options, chain, fact, time, details))
     }
     await storeChain(manager, ledger, tenantId, chain, end, isNew)
-    return { value: undefined, keep: true }
+    const wasCommitted = async (later: EntityManager): Promise<boolean> => {
+      const { sequence } = await lockChain(later, ledger, tenantId, chain, database.rowLock.forUpdate)
+      return sequence === end.sequence
+    }
+    return { value: undefined, keep: true, wasCommitted }
   })
 }
 

@@ -25,8 +25,13 @@ export interface ChangeFeedOptions {
   readonly intervalMs: number
   /** Undefined where this process is the only one that can write. */
   readonly heartbeat: Heartbeat | undefined
-  /** Called for every change of authority, in no promised order between tenants; again at the next poll when it rejects. */
+  /**
+   * Called for every change of authority, in the order of each tenant, without waiting for the one before; again at the next
+   * poll when one of them rejects.
+   */
   readonly deliver: (commit: JournalCommit) => Promise<void>
+  /** Called when changes may have been missed: whatever is known has to be read anew. */
+  readonly overrun: () => Promise<void>
   /** Hears of the first failure after a success. */
   readonly failed: (error: unknown) => void
 }
@@ -49,7 +54,8 @@ class PolledFeed implements ChangeFeed {
   /** When the last complete poll began, on the monotonic clock. */
   #completeAtMs: number
   /** Read and not delivered yet: what could not be delivered is not forgotten. */
-  readonly #undelivered: JournalCommit[] = []
+  #undelivered: JournalCommit[] = []
+  #overrun = false
   #running: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -100,19 +106,21 @@ class PolledFeed implements ChangeFeed {
   }
 
   async #poll(): Promise<void> {
-    const { database, capability, clock, heartbeat, deliver } = this.#options
+    const { database, capability, clock, heartbeat, deliver, overrun } = this.#options
     const startedMs = clock.monotonicMs()
     await heartbeat?.beat()
     for (;;) {
-      const { commits, whole } = await database.read(platformBindingOf(capability), async (manager) => {
+      const { commits, whole, ...reading } = await database.read(platformBindingOf(capability), async (manager) => {
         await heartbeat?.assertSeen(manager)
         return this.#follower.read(manager, startedMs)
       })
       this.#undelivered.push(...commits.filter(({ chain }) => chain === authorityChain))
-      for (let next = this.#undelivered[0]; next !== undefined; next = this.#undelivered[0]) {
-        await deliver(next)
-        this.#undelivered.shift()
-      }
+      this.#overrun ||= reading.overrun
+      // At once, so that what touches one tenant is read again together.
+      await Promise.all(this.#undelivered.map(deliver))
+      this.#undelivered = []
+      if (this.#overrun) await overrun()
+      this.#overrun = false
       if (whole) break
     }
     this.#completeAtMs = startedMs

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { type Ids, nilUuid, platformTenantId } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
 import { chainStart } from './audit-chain.ts'
+import { DirectoryHistory } from './directory-history.ts'
 import type { JournalCommit } from './journal-follower.ts'
 import { type ChangeLog, directoryLedger, type Head, lockHead } from './ledger.ts'
 import { assertOutsidePlaces } from './place-check.ts'
@@ -22,6 +23,10 @@ export interface Directory {
   /** To be called with every change another server made; does nothing for one that is known. Resolves when decisions reflect it. */
   follow(revision: number, changes: JournalCommit['changes']): Promise<void>
   timelineId(): string
+  /** The head as it is committed at this moment: what its revision is, and on which timeline. */
+  readHead(): Promise<Pick<Head, 'revision' | 'timelineId'>>
+  /** To be called before everything that is decided by is read, and read anew: what was missed up to this head is then in it. */
+  startFrom(head: Pick<Head, 'revision' | 'timelineId'>): void
   read<T>(capability: PlatformCapability, work: (scope: PlatformReadScope) => Promise<T>): Promise<T>
   write<O extends DescMessage>(
     capability: PlatformCapability,
@@ -38,6 +43,9 @@ export interface DirectoryOptions {
   readonly clock: Clock
   readonly ids: Ids
   readonly bootstrap: PlatformCapability<'bootstrap'>
+  readonly feed: PlatformCapability<'directory-feed'>
+  /** Hears of a change that is committed and could not be taken in yet; the journal will tell of it again. */
+  readonly failed: (error: unknown) => void
   /** Resolves when decisions of this process reflect the commit. */
   readonly committed: (revision: number, changes: JournalCommit['changes']) => Promise<void>
   readonly turns: WriteTurns
@@ -45,54 +53,32 @@ export interface DirectoryOptions {
 
 /** Opens the directory, and makes its head where there is none yet. */
 export async function openDirectory(options: DirectoryOptions): Promise<Directory> {
-  const opened = await openHead(options)
   const { database } = options
-  /** Changes that came before the ones before them did. */
-  const ahead = new Set<number>()
-  let known = opened.revision
-  const follow = async (revision: number, changes: JournalCommit['changes']): Promise<void> => {
-    if (revision <= known || ahead.has(revision)) return
-    await options.committed(revision, changes)
-    ahead.add(revision)
-    while (ahead.delete(known + 1)) known += 1
-  }
+  const history = new DirectoryHistory(await openHead(options), options.committed)
   return {
-    revision: () => known,
-    timelineId: () => opened.timelineId,
-    follow,
+    revision: () => history.revision,
+    timelineId: () => history.timelineId,
+    follow: (revision, changes) => history.follow(revision, changes),
+    startFrom: (head) => history.startFrom(head),
+    async readHead() {
+      const head = await database.read(platformBindingOf(options.feed), (manager) =>
+        lockHead(manager, directoryLedger, platformTenantId, ''),
+      )
+      if (head === undefined) throw new Error('the directory has no head')
+      return head
+    },
     read(capability, work) {
       assertOutsidePlaces()
       return database.read(platformBindingOf(capability), (manager) => work(platformScope(manager, [])))
     },
     async write(capability, actor, mutation, closure) {
       assertOutsidePlaces()
-      const unit = async (manager: EntityManager) => {
-        const head = await lockDirectory(manager, database)
-        await mutation.readmit?.()
-        const changes: ChangeLog = []
-        const unitResult = await runUnit(
-          {
-            manager,
-            ledger: directoryLedger,
-            head,
-            mutation,
-            checkState: () => undefined,
-            actor,
-            workspaceId: nilUuid,
-            now: new Date(options.clock.nowMs()),
-            ids: options.ids,
-            changes,
-            directoryRevision: head.revision + 1,
-          },
-          (core) => closure({ ...core, ...platformScope(manager, changes) }),
-        )
-        return { value: { ...unitResult, changes }, ...keeping(unitResult, directoryLedger, database) }
-      }
-      const result = await options.turns.take(platformTenantId, mutation.signal, () =>
-        database.write(platformBindingOf(capability), unit),
+      const { answer, made, changes } = await options.turns.take(platformTenantId, mutation.signal, () =>
+        database.write(platformBindingOf(capability), (manager) => runIn(options, manager, actor, mutation, closure)),
       )
-      if (result.made !== undefined) await follow(result.made.revision, result.changes)
-      return result.answer
+      // Committed is committed: who hears of a failure would do it again.
+      if (made !== undefined) await history.follow(made.revision, changes).catch(options.failed)
+      return answer
     },
     writeUnlogged(capability, work) {
       assertOutsidePlaces()
@@ -102,6 +88,30 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
       }))
     },
   }
+}
+
+/** One unit on the directory, from the lock of its head to the row of its journal. */
+async function runIn<O extends DescMessage>(
+  { database, clock, ids }: DirectoryOptions,
+  manager: EntityManager,
+  actor: Actor,
+  mutation: Mutation<O>,
+  closure: (unit: PlatformUnit) => Promise<MessageShape<O>>,
+) {
+  const head = await lockDirectory(manager, database)
+  await mutation.readmit?.()
+  const changes: ChangeLog = []
+  const unitResult = await runUnit(
+    {
+      ...{ manager, ledger: directoryLedger, head, mutation, actor, ids, changes },
+      checkState: () => undefined,
+      workspaceId: nilUuid,
+      now: new Date(clock.nowMs()),
+      directoryRevision: head.revision + 1,
+    },
+    (core) => closure({ ...core, ...platformScope(manager, changes) }),
+  )
+  return { value: { ...unitResult, changes }, ...keeping(unitResult, directoryLedger, database) }
 }
 
 async function lockDirectory(manager: EntityManager, database: Database): Promise<Head> {

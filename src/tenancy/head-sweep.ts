@@ -17,6 +17,8 @@ export interface HeadSweepOptions {
   /** From 0 up to 1: sweeps of many servers must not fall together. */
   readonly jitter: () => number
   readonly compare: (head: SweptHead) => Promise<void>
+  /** The same for the head of the directory. */
+  readonly compareDirectory: () => Promise<void>
   readonly failed: (error: unknown) => void
 }
 
@@ -35,7 +37,7 @@ export function startHeadSweep(options: HeadSweepOptions): AsyncDisposable {
     if (stopped) return
     timer = setTimeout(
       () => {
-        running = sweepHeads(options).catch(failed).finally(schedule)
+        running = sweepHeads(options).then(options.compareDirectory).catch(failed).finally(schedule)
       },
       intervalMs * (0.75 + jitter() / 2),
     )

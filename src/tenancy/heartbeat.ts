@@ -38,13 +38,17 @@ export async function openHeartbeat(options: HeartbeatOptions): Promise<Heartbea
   const run = (sql: string, parameters: unknown[]) =>
     database.write(binding, async (manager) => {
       await manager.query(sql, parameters)
+      // Each of these can be done twice without harm.
       return { value: undefined, keep: true, wasCommitted: async () => false }
     })
   // Whatever a process of that name has left behind.
-  await run(`DELETE FROM ${table} WHERE replica = ?`, [replica])
-  await run(`INSERT INTO ${table} (replica, instance_id, beat, beat_time) VALUES (?, ?, ?, ?)`, [
-    ...[replica, instanceId, beat, new Date(clock.nowMs())],
-  ])
+  await database.write(binding, async (manager) => {
+    await manager.query(`DELETE FROM ${table} WHERE replica = ?`, [replica])
+    await manager.query(`INSERT INTO ${table} (replica, instance_id, beat, beat_time) VALUES (?, ?, ?, ?)`, [
+      ...[replica, instanceId, beat, new Date(clock.nowMs())],
+    ])
+    return { value: undefined, keep: true, wasCommitted: async () => false }
+  })
   return {
     async beat() {
       const nowMs = clock.monotonicMs()
@@ -61,6 +65,8 @@ export async function openHeartbeat(options: HeartbeatOptions): Promise<Heartbea
       const rows: Record<string, unknown>[] = await manager.query(sql, [replica, instanceId])
       // An update whose answer was lost may have been made: a later beat is as good.
       if (Number(rows[0]?.beat ?? -1) >= beat) return
+      // Connections that read may have stayed with a server that lost a fail-over.
+      database.renew()
       throw new TenureError('DATABASE_UNAVAILABLE', 'What is read is not the database that is written to.')
     },
     async [Symbol.asyncDispose]() {

@@ -16,6 +16,14 @@ interface JournalLine extends JournalCommit {
   readonly chain: string
 }
 
+export interface JournalReading {
+  readonly commits: readonly JournalLine[]
+  /** There is nothing more for now. */
+  readonly whole: boolean
+  /** More ids were passed over at once than can be kept: what they will tell is not going to be heard. */
+  readonly overrun: boolean
+}
+
 const batch = 1_000
 /**
  * Ids are drawn when a row is written and seen when it commits: a lower id can appear after a higher one. A gap is asked
@@ -25,8 +33,10 @@ const batch = 1_000
 const gapLifeMs = 40_000
 /** How far the clocks of two servers may be apart. */
 const clockSkewMs = 60_000
-/** Gaps asked for at once; more of them are the trace of one broken burst, and each is asked for in its turn. */
-const gapsPerPoll = 200
+/** Asked for in one statement, always of the same text. */
+const gapsPerStatement = 200
+/** Beyond so many something else has happened than writers that are slow. */
+const maxGaps = 20_000
 
 /** Where one reader of a journal has come to, and which ids it has passed over. */
 export class JournalFollower {
@@ -34,6 +44,7 @@ export class JournalFollower {
   /** Ids that were passed over, and when. */
   readonly #gaps = new Map<number, number>()
   #newest: number
+  #overrun = false
 
   private constructor(ledger: Ledger, newest: number) {
     this.#ledger = ledger
@@ -45,57 +56,72 @@ export class JournalFollower {
    * without delivering, so that those whose writers have not committed yet are known to be missing.
    */
   static async open(manager: EntityManager, ledger: Ledger, now: Date, nowMs: number): Promise<JournalFollower> {
-    const follower = new JournalFollower(
-      ledger,
-      await idBefore(manager, ledger, now.getTime() - gapLifeMs - clockSkewMs),
-    )
+    const oldest = await idBefore(manager, ledger, now.getTime() - gapLifeMs - clockSkewMs)
+    const follower = new JournalFollower(ledger, oldest)
     while (!(await follower.read(manager, nowMs)).whole);
     return follower
   }
 
-  /** What has appeared since the last reading, late ids first. `whole`: there is nothing more for now. */
-  async read(
-    manager: EntityManager,
-    nowMs: number,
-  ): Promise<{ readonly commits: JournalLine[]; readonly whole: boolean }> {
-    for (const [id, sinceMs] of this.#gaps) if (nowMs - sinceMs > gapLifeMs) this.#gaps.delete(id)
-    const select = `SELECT feed_id, tenant_id, chain, revision, changes, hash FROM ${this.#ledger.journal}`
-    const late = [...this.#gaps.keys()].slice(0, gapsPerPoll)
-    const lines: JournalLine[] = []
-    if (late.length > 0) {
-      const rows = await manager.query(`${select} WHERE feed_id IN (${late.map(() => '?').join(', ')})`, late)
-      lines.push(...rows.map(lineFrom))
-      // To the end, so that the next poll asks for others where there are more than can be asked for at once.
-      for (const id of late) this.#requeue(id)
-    }
-    const rows = await manager.query(`${select} WHERE feed_id > ? ORDER BY feed_id LIMIT ${batch}`, [this.#newest])
-    lines.push(...rows.map(lineFrom))
+  /** What has appeared since the last reading, late ids first. `nowMs`: when the poll began, on the monotonic clock. */
+  async read(manager: EntityManager, nowMs: number): Promise<JournalReading> {
+    const lines = await this.#readGaps(manager, nowMs)
+    const rows = await manager.query(`${this.#select} WHERE feed_id > ? ORDER BY feed_id LIMIT ${batch}`, [
+      this.#newest,
+    ])
+    for (const row of rows) lines.push(lineFrom(row))
     for (const { feedId } of lines) this.#saw(feedId, nowMs)
-    return { commits: lines, whole: rows.length < batch }
+    const overrun = this.#overrun
+    this.#overrun = false
+    return { commits: lines, whole: rows.length < batch, overrun }
   }
 
-  #requeue(id: number): void {
-    const sinceMs = this.#gaps.get(id)
-    if (sinceMs === undefined) return
-    this.#gaps.delete(id)
-    this.#gaps.set(id, sinceMs)
+  get #select(): string {
+    return `SELECT feed_id, tenant_id, chain, revision, changes, hash FROM ${this.#ledger.journal}`
+  }
+
+  /** Asks for every gap. One is given up only after it was asked for once more when it was old enough already. */
+  async #readGaps(manager: EntityManager, nowMs: number): Promise<JournalLine[]> {
+    const ids = [...this.#gaps.keys()]
+    const marks = Array.from({ length: gapsPerStatement }, () => '?').join(', ')
+    const lines: JournalLine[] = []
+    for (let at = 0; at < ids.length; at += gapsPerStatement) {
+      const asked = ids.slice(at, at + gapsPerStatement)
+      const padded = Array.from({ length: gapsPerStatement }, (_, index) => asked[index] ?? asked[0])
+      const rows = await manager.query(`${this.#select} WHERE feed_id IN (${marks})`, padded)
+      lines.push(...rows.map(lineFrom))
+    }
+    const found = new Set(lines.map(({ feedId }) => feedId))
+    for (const id of ids) {
+      if (!found.has(id) && nowMs - (this.#gaps.get(id) ?? nowMs) > gapLifeMs) this.#gaps.delete(id)
+    }
+    return lines
   }
 
   #saw(feedId: number, nowMs: number): void {
     this.#gaps.delete(feedId)
     if (feedId <= this.#newest) return
-    for (let id = this.#newest + 1; id < feedId; id += 1) this.#gaps.set(id, nowMs)
+    if (feedId - this.#newest + this.#gaps.size > maxGaps) {
+      this.#gaps.clear()
+      this.#overrun = true
+    } else {
+      for (let id = this.#newest + 1; id < feedId; id += 1) this.#gaps.set(id, nowMs)
+    }
     this.#newest = feedId
   }
 }
 
-/** An id so old that no writer of an earlier one can be alive. Steps back in ever larger strides from the newest. */
+/**
+ * An id so old that no writer of an earlier one can be alive. Steps back in ever larger strides from the newest, and one
+ * further than the first that looks old: some events bear an earlier time than that of their writing.
+ */
 async function idBefore(manager: EntityManager, ledger: Ledger, timeMs: number): Promise<number> {
   const select = `SELECT feed_id, event_time FROM ${ledger.journal}`
   let rows: Record<string, unknown>[] = await manager.query(`${select} ORDER BY feed_id DESC LIMIT 1`)
+  let looksOld = false
   for (let stride = batch; rows[0] !== undefined; stride *= 2) {
     const id = Number(rows[0].feed_id)
-    if (timeMsOf(rows[0].event_time) < timeMs) return id
+    if (looksOld) return id
+    looksOld = timeMsOf(rows[0].event_time) < timeMs
     rows = await manager.query(`${select} WHERE feed_id <= ? ORDER BY feed_id DESC LIMIT 1`, [id - stride])
   }
   return 0

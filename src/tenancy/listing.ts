@@ -205,7 +205,9 @@ async function storedFrom(name: string, field: ListField, value: string): Promis
       return value
     case 'time': {
       const time = new Date(value)
-      if (Number.isNaN(time.getTime()) || !/^\d{4}-\d{2}-\d{2}/.test(value)) {
+      // An offset can move a time out of the years that every engine stores.
+      const year = time.getUTCFullYear()
+      if (!(year >= 1 && year <= 9999) || !/^\d{4}-\d{2}-\d{2}/.test(value)) {
         throw invalidFilter(
           `${name} takes a time of RFC 3339 such as "2026-01-31T12:00:00Z", not ${JSON.stringify(value)}`,
         )

@@ -20,7 +20,7 @@ export const platformTables = {
   /** What any server committed, for the decisions of this one. */
   'change-feed': { journal: 'read', tenant_heads: 'read', feed_heartbeats: 'write' },
   /** What any server committed to the directory: the catalogue and the platform's own principals. */
-  'directory-feed': { directory_journal: 'read', directory_heartbeats: 'write' },
+  'directory-feed': { directory_journal: 'read', directory_heads: 'read', directory_heartbeats: 'write' },
   /** Which cell a database is, told by the database itself. */
   'cell-identity': { cell_identity: 'write' },
   /** At start: heads beside their projections, to mend what a crash between the two left behind. */

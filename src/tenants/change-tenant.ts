@@ -60,8 +60,7 @@ export async function changeTenant<O extends DescMessage>(
 
 /** After every committed change, and after a repeated request id: the first time may have failed between cell and directory. */
 async function projectHead(parts: TenantServiceParts, call: Call): Promise<void> {
-  const head = await parts.scopes.read(contextOf(call), (scope) => scope.rows(TenantHeadTable).find({}))
-  if (head !== undefined) await parts.tenants.project(head)
+  await parts.tenants.project(() => parts.scopes.read(contextOf(call), (scope) => scope.rows(TenantHeadTable).find({})))
 }
 
 async function applyChange(unit: Unit, tenant: TenantHeadRow, changes: Changes): Promise<TenantHeadRow> {

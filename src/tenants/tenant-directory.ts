@@ -18,7 +18,7 @@ export interface TenantDirectory {
    * committed by then, so this never fails it: what could not be mirrored is told to `failed` and mended at the next write
    * or start.
    */
-  project(head: TenantFields): Promise<void>
+  project(readHead: () => Promise<TenantFields | undefined>): Promise<void>
   /** At start: finishes every interrupted creation, and brings every projection up to its head. Answers how many it mended. */
   mendInterrupted(): Promise<number>
 }
@@ -62,7 +62,14 @@ export function createTenantDirectory(options: TenantDirectoryOptions): TenantDi
   return {
     findBySlug: (slug) => directory.read(capability, (scope) => scope.rows(TenantPlacementTable).find({ slug })),
     complete,
-    project: (head) => project(head).catch(options.failed),
+    async project(readHead) {
+      try {
+        const head = await readHead()
+        if (head !== undefined) await project(head)
+      } catch (error) {
+        options.failed(error)
+      }
+    },
     async mendInterrupted() {
       const interrupted = await directory.read(capability, (scope) =>
         scope.rows(TenantPlacementTable).list({ state: 'PROVISIONING' }, interruptedBatch),

@@ -3,6 +3,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { AuditService } from '../../src/gen/tenure/v1/audit_service_pb.ts'
 import type { AccessChecks } from './crash-access.ts'
 import { compareJournal, nameOf } from './crash-checks.ts'
+import type { Settled } from './crash-client.ts'
 import type { Realm, World } from './crash-model.ts'
 import type { CrashRig } from './crash-rig.ts'
 import { compareThing, kindsOf, placeOf, readThings } from './crash-rows.ts'
@@ -26,15 +27,24 @@ function openTransactions(door: Connection, olderThanSeconds: number): Promise<R
     .then(([rows]) => rows)
 }
 
-/** Everything there is, against everything there must be: nothing is under way any more. */
-export async function compareEverything(rig: CrashRig, world: World, access: AccessChecks): Promise<string[]> {
+/**
+ * Everything there is, against everything there must be: nothing is under way any more. `last`: the writes of the end, which
+ * nothing disturbed.
+ */
+export async function compareEverything(
+  rig: CrashRig,
+  world: World,
+  access: AccessChecks,
+  last: readonly Settled[],
+): Promise<string[]> {
   const broken: string[] = []
   const door = await rig.openDoor()
   try {
     for (const realm of [...world.tenants, world.directory]) {
-      broken.push(...(await compareJournal(door, realm, [])), ...(await compareRealm(door, realm)))
+      const settled = last.filter(({ write }) => write.realm === realm)
+      broken.push(...(await compareJournal(door, realm, settled)), ...(await compareRealm(door, realm)))
     }
-    broken.push(...(await compareRetired(door, world)), ...(await compareMadeTenants(door)))
+    broken.push(...(await compareRetired(door, world)), ...(await compareProjections(door)))
     broken.push(...(await compareNoneOpen(door)))
   } finally {
     await door.end()
@@ -75,12 +85,12 @@ function missing(names: readonly string[], from: readonly string[]): string[] {
   return names.filter((name) => !there.has(name))
 }
 
-/** A tenant that was acknowledged is finished, with one event, and its projection is no newer than its head. */
-async function compareMadeTenants(door: Connection): Promise<string[]> {
+/** Every tenant is finished, has as many events as its head says, and is in the directory as it is in its cell. */
+async function compareProjections(door: Connection): Promise<string[]> {
   const [rows] = await door.query<RowDataPacket[]>(
     `SELECT p.slug FROM tenant_placements p LEFT JOIN tenant_heads h ON h.tenant_id = p.tenant_id
-     WHERE h.tenant_id IS NULL OR p.state <> 'ACTIVE' OR p.provisioning IS NOT NULL OR p.version > h.version
-       OR (p.version = h.version AND p.display_name <> h.display_name)
+     WHERE h.tenant_id IS NULL OR p.state <> 'ACTIVE' OR p.provisioning IS NOT NULL OR p.version <> h.version
+       OR p.display_name <> h.display_name
        OR h.sequence <> (SELECT COUNT(*) FROM journal j WHERE j.tenant_id = h.tenant_id AND j.chain = 'authority')`,
   )
   const [lone] = await door.query<RowDataPacket[]>(

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isCommit } from '../rigs/mysql/mysql-packets.ts'
+import type { FaultProxy } from '../rigs/tcp-fault-proxy.ts'
 import type { Chance } from './crash-chance.ts'
 import { isExecute, type PacketRule, type PacketSwitch, type Strike } from './crash-packets.ts'
 import type { CrashRig } from './crash-rig.ts'
@@ -45,35 +46,39 @@ interface PacketFault {
   readonly at: (bytes: Buffer) => boolean
   /** It strikes at one of the first so many that match, and at up to two behind it. */
   readonly within: number
-  readonly strikes: readonly Strike[]
+  /** How long a strike is felt. */
+  readonly lastsMs?: number
+  /** What it does at each of them. */
+  readonly strike: (stage: Stage, chance: Chance) => (network: FaultProxy) => Strike | undefined
 }
 
-function packetFault({ name, share, hidden = false, at, within, strikes }: PacketFault): Fault {
+function packetFault({ name, share, hidden = false, at, within, lastsMs = 0, strike }: PacketFault): Fault {
   return {
     ...{ name, share, hidden },
-    inflict({ switches }, chance) {
-      const struck = chance.isTrue(0.5) ? switches : [chance.pick(switches)]
-      const strike = chance.pick(strikes)
+    inflict(stage, chance) {
+      const struck = chance.isTrue(0.5) ? stage.switches : [chance.pick(stage.switches)]
+      const strikeAt = strike(stage, chance)
       let skip = chance.below(within)
       let left = 1 + chance.below(3)
-      let strikeCount = 0
+      let strikes = 0
       let endedMs = performance.now()
-      const rule: PacketRule = (bytes) => {
+      const rule: PacketRule = (bytes, network) => {
         if (left === 0 || !at(bytes)) return undefined
         if (skip > 0) {
           skip -= 1
           return undefined
         }
         left -= 1
-        strikeCount += 1
-        endedMs = performance.now()
-        return strike
+        strikes += 1
+        endedMs = performance.now() + lastsMs
+        return strikeAt(network)
       }
       for (const each of struck) each.rule = rule
       const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
-      const over = stopped.then(() => {
+      const over = stopped.then(async () => {
         for (const each of struck) each.rule = undefined
-        return { endedMs, strikes: strikeCount, restarted: undefined }
+        await sleep(Math.max(0, endedMs - performance.now()))
+        return { endedMs, strikes, restarted: undefined }
       })
       return { ready: Promise.resolve(), over, stop }
     },
@@ -103,7 +108,7 @@ function somePlaces({ rig }: Stage, chance: Chance): readonly CrashServer[] {
   return chance.isTrue(0.5) ? rig.servers : [chance.pick(rig.servers)]
 }
 
-const cutEverything = timedFault('every connection cut', 25, async (stage, chance) => {
+const cutEverything = timedFault('every connection cut', 23, async (stage, chance) => {
   const servers = somePlaces(stage, chance)
   const refusing = chance.isTrue(0.3)
   for (let left = 1 + chance.below(3); left > 0; left -= 1) {
@@ -158,31 +163,57 @@ const killMysql = timedFault('kill -9 of MySQL', 6, async ({ rig: { mysql } }) =
   return { endedMs: performance.now() }
 })
 
-/** A durable COMMIT takes a few milliseconds. */
-const amidCommit = [0, 1, 2, 3].map((cutAfterMs) => ({ cutAfterMs }))
+/** One of these, for all strikes of a trial. */
+function always(...strikes: readonly Strike[]): PacketFault['strike'] {
+  return (_stage, chance) => {
+    const strike = chance.pick(strikes)
+    return () => strike
+  }
+}
+
+/** COMMIT arrives, and every connection is cut while it is made durable, which takes a few milliseconds. */
+const cutInTheMidst: PacketFault['strike'] = (_stage, chance) => {
+  const afterMs = chance.below(4)
+  return (network) => {
+    setTimeout(network.cutAll, afterMs)
+    return undefined
+  }
+}
+
+const standstillMs = 200
+
+/** COMMIT arrives, and MySQL is paused with it as a virtual machine may be: what it does with it, it does later. */
+const standStill: PacketFault['strike'] = ({ rig: { mysql } }, chance) => {
+  const afterMs = chance.below(4)
+  const cuts = chance.isTrue(0.7)
+  return (network) => {
+    const { pid } = mysql
+    if (pid === undefined) return undefined
+    process.kill(pid, 'SIGSTOP')
+    setTimeout(() => process.kill(pid, 'SIGCONT'), standstillMs)
+    if (cuts) setTimeout(network.cutAll, afterMs)
+    return undefined
+  }
+}
+
 const deadlock = { code: 1213, sqlState: '40001' }
 const lockWait = { code: 1205, sqlState: 'HY000' }
 const readOnly = [1290, 1836].map((code) => ({ code, sqlState: 'HY000' }))
 
+const commit = { at: isCommit, within: 2 }
 /** About how many statements the writes of one trial execute on one server. */
-const statements = 40
+const statement = { at: isExecute, within: 40 }
 
 export const faults: readonly Fault[] = [
-  packetFault({ name: 'cut before COMMIT', share: 40, at: isCommit, within: 2, strikes: ['before'] }),
-  packetFault({ name: 'cut during COMMIT', share: 35, at: isCommit, within: 2, strikes: amidCommit }),
-  packetFault({ name: 'cut after COMMIT', share: 45, at: isCommit, within: 2, strikes: ['after'] }),
-  packetFault({ name: '1213 at a statement', share: 33, at: isExecute, within: statements, strikes: [deadlock] }),
-  packetFault({ name: '1205 at a statement', share: 33, at: isExecute, within: statements, strikes: [lockWait] }),
-  packetFault({
-    name: '1213, 1205 at COMMIT',
-    share: 22,
-    hidden: true,
-    at: isCommit,
-    within: 2,
-    strikes: [deadlock, lockWait],
-  }),
-  packetFault({ name: '1290, 1836 at a statement', share: 15, at: isExecute, within: statements, strikes: readOnly }),
-  packetFault({ name: '1290, 1836 at COMMIT', share: 10, at: isCommit, within: 2, strikes: readOnly }),
+  packetFault({ name: 'cut before COMMIT', share: 40, ...commit, strike: always('before') }),
+  packetFault({ name: 'cut during COMMIT', share: 30, ...commit, strike: cutInTheMidst }),
+  packetFault({ name: 'cut after COMMIT', share: 45, ...commit, strike: always('after') }),
+  packetFault({ name: 'MySQL paused at COMMIT', share: 15, ...commit, strike: standStill, lastsMs: standstillMs }),
+  packetFault({ name: '1213 at a statement', share: 30, ...statement, strike: always(deadlock) }),
+  packetFault({ name: '1205 at a statement', share: 30, ...statement, strike: always(lockWait) }),
+  packetFault({ name: '1213, 1205 at COMMIT', share: 20, hidden: true, ...commit, strike: always(deadlock, lockWait) }),
+  packetFault({ name: '1290, 1836 at a statement', share: 15, ...statement, strike: always(...readOnly) }),
+  packetFault({ name: '1290, 1836 at COMMIT', share: 10, ...commit, strike: always(...readOnly) }),
   cutEverything,
   slowNetwork,
   readOnlyFlip,

@@ -3,16 +3,17 @@ import type { FaultProxy } from '../rigs/tcp-fault-proxy.ts'
 
 /**
  * What happens to a piece of bytes on its way to MySQL: its connection is cut before they arrive, or when they are answered;
- * every connection is cut a moment after they arrived; or they never arrive, and an error is the answer.
+ * or they never arrive, and an error is the answer.
  */
-export type Strike =
-  | 'before'
-  | 'after'
-  | { readonly cutAfterMs: number }
-  | { readonly code: number; readonly sqlState: string }
+export type Strike = 'before' | 'after' | MysqlFailure
 
-/** Asked once for every piece. */
-export type PacketRule = (bytes: Buffer) => Strike | undefined
+export interface MysqlFailure {
+  readonly code: number
+  readonly sqlState: string
+}
+
+/** Asked once for every piece. Undefined: it is delivered. */
+export type PacketRule = (bytes: Buffer, network: FaultProxy) => Strike | undefined
 
 /** The rules of a network cannot be taken out of it again, so two stay in it for good and ask here what to do. */
 export class PacketSwitch {
@@ -20,24 +21,24 @@ export class PacketSwitch {
 
   constructor(network: FaultProxy) {
     const forever = { times: Number.POSITIVE_INFINITY }
-    let cut: 'before' | 'after' | undefined
-    let error: Buffer | undefined
+    let strike: Strike | undefined
     // The first of the two that is asked asks for both.
     const isAnswered = (bytes: Buffer): boolean => {
-      const strike = this.rule?.(bytes)
-      cut = typeof strike === 'string' ? strike : undefined
-      error = errorFrom(strike)
-      if (typeof strike === 'object' && 'cutAfterMs' in strike) setTimeout(network.cutAll, strike.cutAfterMs)
-      return error !== undefined
+      strike = this.rule?.(bytes, network)
+      return typeof strike === 'object'
     }
-    network.replyWith(isAnswered, () => error ?? Buffer.alloc(0), forever)
-    network.cutWhen((_bytes, direction) => (direction === 'toServer' ? cut : undefined), forever)
+    network.replyWith(isAnswered, () => errorFrom(strike), forever)
+    network.cutWhen((_bytes, direction) => (direction === 'toServer' ? cutFrom(strike) : undefined), forever)
   }
 }
 
-function errorFrom(strike: Strike | undefined): Buffer | undefined {
-  if (typeof strike !== 'object' || 'cutAfterMs' in strike) return undefined
+function errorFrom(strike: Strike | undefined): Buffer {
+  if (typeof strike !== 'object') throw new Error('there is nothing to answer')
   return mysqlErrorPacket(1, strike.code, strike.sqlState, 'made up')
+}
+
+function cutFrom(strike: Strike | undefined): 'before' | 'after' | undefined {
+  return typeof strike === 'object' ? undefined : strike
 }
 
 const comStmtExecute = 0x17

@@ -68,6 +68,15 @@ export class TrialPlan {
     return this.#write(realm, request, [thing], { withId: true })
   }
 
+  /** A write to each tenant itself: whatever a fault kept from its projection in the directory goes there with it. */
+  touchTenants(): void {
+    for (const realm of this.#world.tenants) {
+      for (const thing of freeThings(realm, 'tenant')) {
+        this.#add(realm, { action: 'update', thing, text: this.#next(), etag: '' }, [thing], { withId: true })
+      }
+    }
+  }
+
   #drawOne(): void {
     const { action, kind } = this.#chance.pick(deck)
     const platform = action === 'create' && (kind === 'tenant' || kind === 'permission')

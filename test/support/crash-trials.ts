@@ -61,8 +61,22 @@ export async function runCrashTrials(rig: CrashRig, { seed, trials, progress }: 
     }
     if (broken.length > 0) break
   }
-  if (broken.length === 0) broken.push(...(await compareEverything(rig, world, access)))
+  if (broken.length === 0) {
+    const last = await writeUndisturbed(rig, world, { seed, trial: trials + 1 })
+    broken.push(...(await compareEverything(rig, world, access, last)))
+  }
   return { trials: figures, seconds: (performance.now() - startMs) / 1_000, broken, logged: logOf(rig) }
+}
+
+function writeUndisturbed(
+  { servers }: CrashRig,
+  world: World,
+  at: { seed: number; trial: number },
+): Promise<Settled[]> {
+  const plan = new TrialPlan(world, createChance(at.seed, at.trial), at.trial)
+  plan.touchTenants()
+  const tally: ClientTally = { attempts: 0, failures: [], acknowledgements: [] }
+  return Promise.all(plan.writes.map((write) => settleWrite(write, servers, tally)))
 }
 
 function logOf({ servers }: CrashRig): Map<string, number> {
@@ -111,8 +125,8 @@ class Trial {
         }),
       ),
     }))
-    const settled = [...(await writes), ...(await probed).settled]
-    const { end } = await probed
+    const [written, { end, settled: alone }] = await Promise.all([writes, probed])
+    const settled = [...written, ...alone]
     this.figures = figuresOf(number, this.#fault, end, rig, settled, this.#tally)
     const broken = [
       ...lateAnswers(this.figures, settled, end),

@@ -46,6 +46,8 @@ export interface Engine {
   compareHead(head: HeadFact): Promise<void>
   /** Forgets what is known of a tenant. Due after a restore: revisions of two timelines cannot be compared, so commits after it would pass for old news. */
   drop(tenantId: TenantId): void
+  /** Forgets every tenant: due when changes may have been missed and nobody knows whose. */
+  dropAll(): void
   /** Frees what was compiled at the catalogue's old version at once; decisions follow the catalogue by themselves. */
   catalogueChanged(): void
   stats(): EngineStats
@@ -122,6 +124,11 @@ class SnapshotEngine implements Engine {
     for (const load of this.#loadsBySlug.values()) load.dropped(tenantId)
     this.#loadsById.get(tenantId)?.dropped(tenantId)
     this.#tenants.delete(tenantId)
+  }
+
+  dropAll(): void {
+    for (const load of [...this.#loadsBySlug.values(), ...this.#loadsById.values()]) load.droppedAll()
+    this.#tenants.clear()
   }
 
   catalogueChanged(): void {

@@ -47,6 +47,10 @@ export class TenantLoad {
     if (this.#tenantId === undefined || this.#tenantId === tenantId) this.#startOver = true
   }
 
+  droppedAll(): void {
+    this.#startOver = true
+  }
+
   async #load(): Promise<TenantRefresh | undefined> {
     for (let reading = 0; reading < maxReadings; reading += 1) {
       this.#startOver = false

@@ -59,7 +59,8 @@ export class TenantRefresh {
   #takeOver([change, ...more]: readonly CommittedChange[]): boolean {
     const { tenant, revision, retired } = this.snapshot
     if (change?.facts === undefined || change.chainHash === undefined || more.length > 0) return false
-    if (this.#busy || this.#next !== undefined || this.#ahead.size > 0 || retired) return false
+    if (this.#busy || this.#next !== undefined || retired) return false
+    // Nothing ahead of it is in: what was read with that may be newer than this commit.
     if (change.revision !== revision + 1 || tenant.revision !== revision) return false
     const { chainHash } = change
     this.snapshot.apply({ ...change.facts, tenant: { ...tenant, revision: change.revision, chainHash } })

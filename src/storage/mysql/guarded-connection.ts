@@ -14,6 +14,8 @@ export class GuardedMysqlConnection {
   #released = false
   /** The error after which the server has given the transaction up, in whole or in part. */
   #givenUp: unknown
+  /** COMMIT or ROLLBACK was sent: whatever came after it would begin a transaction for the next borrower. */
+  #ending = false
 
   constructor(guard: Guard, session: MysqlSession, statementTimeoutMs: number) {
     this.#guard = guard
@@ -37,7 +39,10 @@ export class GuardedMysqlConnection {
 
   async #query(sql: string, params: readonly unknown[]): Promise<StatementResult> {
     if (this.#released) throw new ConnectionLost('the lease of this connection has ended')
+    const ends = sql === 'COMMIT' || sql === 'ROLLBACK'
+    if (this.#ending && !ends) throw new ConnectionLost('the transaction of this lease has ended')
     this.#guard.check(sql, params, bindingOf(this))
+    this.#ending ||= ends
     // Code that overlooks the failure must not go on into a second transaction and commit half of what it meant to.
     if (this.#givenUp !== undefined && sql !== 'ROLLBACK') throw this.#givenUp
     try {

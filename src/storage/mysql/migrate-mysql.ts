@@ -57,7 +57,7 @@ const migrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
 
 /** Modes and time-outs of the server are not relied on; by default a statement waits a year for a table that is in use. */
 const sessionSettings =
-  "SET SESSION sql_mode = 'TRADITIONAL', SESSION time_zone = '+00:00', SESSION lock_wait_timeout = 60"
+  "SET SESSION sql_mode = 'TRADITIONAL', SESSION time_zone = '+00:00', SESSION lock_wait_timeout = 60, SESSION autocommit = 1"
 
 /** Runs `work` on a connection of its own, which is closed in every case. Every failure is a sentence. */
 async function connected<T>(server: MysqlServer, work: (connection: Connection) => Promise<T>): Promise<T> {

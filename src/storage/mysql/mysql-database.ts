@@ -6,7 +6,7 @@ import type { GuardBinding } from '../../sql-guard/guard-types.ts'
 import type { Database } from '../database.ts'
 import { storageErrorFrom } from '../storage-error.ts'
 import { GuardedMysqlConnection } from './guarded-connection.ts'
-import { killSession } from './kill-session.ts'
+import { createKiller } from './kill-session.ts'
 import { createMysqlDriver, type MysqlDriver } from './mysql-driver.ts'
 import { mysqlFailureOf } from './mysql-errors.ts'
 import type { MysqlServer } from './mysql-server.ts'
@@ -54,18 +54,21 @@ export async function openMysqlDatabase(options: MysqlDatabaseOptions): Promise<
     createSessionPool({ server, kind, size, maxWaiting, clock, unreachable })
   const readers = pool('read', options.readers)
   const writers = pool('write', options.writers)
+  const renew = () => {
+    for (const each of [readers, writers]) each.renew()
+  }
   const lease = createLease(dataSource, driver, options.guard)
-  const kill = (session: MysqlSession) =>
-    killSession(server, session).catch((error) => failed('a connection could not be ended at the database', error))
+  const kill = createKiller(server, (error) => failed('a connection could not be ended at the database', error))
   const useWriter: SessionPool['use'] = (work) =>
     writers.use(async (session) => {
       try {
         return await work(session)
       } catch (error) {
-        if (mysqlFailureOf(error) === 'read-only') writers.renew()
+        if (mysqlFailureOf(error) === 'read-only') renew()
         throw error
       } finally {
-        if (session.abandoned) void kill(session)
+        // However it ended, its transaction may live on at the server, and hold its locks.
+        if (session.ended) void kill(session)
       }
     })
   return {
@@ -81,6 +84,7 @@ export async function openMysqlDatabase(options: MysqlDatabaseOptions): Promise<
         clock,
         jitter: options.jitter,
       }),
+    renew,
     onlyIf(identity) {
       for (const each of [readers, writers]) each.onlyIf(identity)
     },

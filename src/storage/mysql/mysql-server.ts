@@ -23,7 +23,7 @@ export interface MysqlTls {
 /** How long a server may take to answer the TCP connect and the handshake. */
 const connectTimeoutMs = 2_000
 /** Per connection: a server keeps 16,382 prepared statements over all its connections by default. */
-const preparedStatements = 200
+const preparedStatements = 120
 
 export function connectionOptionsOf(server: MysqlServer): ConnectionOptions {
   const { host, port, user, password, database, tls } = server

@@ -14,6 +14,8 @@ interface StatementHeader {
 /** What the server says of itself when a session begins. */
 export interface ServerFacts {
   readonly version: string
+  /** Of this server and no other, over its restarts. */
+  readonly serverId: string
   /** Unix time in seconds, to a second or two: tells a server from the same server started anew. */
   readonly startedAtSeconds: number
 }
@@ -27,12 +29,15 @@ export class MysqlSession {
   readonly #connection: Connection
   #ended = false
   #abandoned = false
+  /** Settles what is under way when the session ends: the driver forgets the commands of a connection it destroys. */
+  readonly #gone = Promise.withResolvers<never>()
   /** When it was last given back, on the monotonic clock of the process. */
   idleSinceMs = 0
 
   constructor(connection: Connection, facts: ServerFacts) {
     this.facts = facts
     this.#connection = connection
+    this.#gone.promise.catch(() => undefined)
     // Emitted when the server closes an idle connection; without a listener it would end the process.
     connection.on('error', () => this.destroy())
     connection.on('end', () => this.destroy())
@@ -56,7 +61,8 @@ export class MysqlSession {
   async run(sql: string, params: readonly unknown[], timeoutMs: number): Promise<StatementResult> {
     if (this.#ended) throw new ConnectionLost('the connection has ended')
     try {
-      return await withDeadline(timeoutMs, () => this.abandon(), send(this.#connection, sql, params))
+      const answer = Promise.race([send(this.#connection, sql, params), this.#gone.promise])
+      return await withDeadline(timeoutMs, () => this.abandon(), answer)
     } catch (error) {
       const failure = mysqlFailureOf(error)
       if (failure === 'lost' || failure === 'read-only' || failure === 'slow') this.destroy()
@@ -72,7 +78,8 @@ export class MysqlSession {
   destroy(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#connection.destroy()
+    this.#gone.reject(new ConnectionLost('the connection has ended'))
+    drop(this.#connection)
   }
 
   /** Says goodbye, so that the server does not count an aborted client. */
@@ -86,7 +93,7 @@ export class MysqlSession {
         resolve()
       })
     })
-    this.#connection.destroy()
+    drop(this.#connection)
   }
 }
 
@@ -106,15 +113,22 @@ export async function openSession(server: MysqlServer, kind: SessionKind): Promi
       const uptime = await send(connection, "SHOW GLOBAL STATUS LIKE 'Uptime'", [])
       return verifySettings(kind, firstOf(rows), Number(firstOf(uptime).Value))
     })
-    const facts = await withDeadline(handshakeTimeoutMs, () => connection.destroy(), opened)
+    const facts = await withDeadline(handshakeTimeoutMs, () => drop(connection), opened)
     connection.removeAllListeners('error')
     return new MysqlSession(connection, facts)
   } catch (error) {
     // A socket that fails later must not find nobody listening.
     connection.on('error', () => undefined)
-    connection.destroy()
+    drop(connection)
     throw error
   }
+}
+
+/** The driver's own destroy says goodbye and waits; where the network swallows that, the process would never end. */
+function drop(connection: Connection): void {
+  connection.destroy()
+  const { stream } = connection as Connection & { readonly stream?: { destroy(): void } }
+  stream?.destroy()
 }
 
 function firstOf(result: StatementResult): Record<string, unknown> {

@@ -3,6 +3,7 @@ import type { MysqlServer } from './mysql-server.ts'
 import { type MysqlSession, openSession } from './mysql-session.ts'
 
 const askTimeoutMs = 3_000
+const primaryStatement = 'SELECT @@GLOBAL.read_only OR @@GLOBAL.super_read_only AS read_only'
 /** Often enough that the server does not end the session for idling, and that a lost name is noticed soon. */
 const keepAliveMs = 5_000
 
@@ -20,10 +21,16 @@ export async function withNamedLock<T>(
   work: () => Promise<T>,
 ): Promise<{ readonly value: T } | undefined> {
   const session = await openSession(server, 'read')
+  const lost = Promise.withResolvers<never>()
+  const timer = setInterval(() => {
+    session.run('DO 0', [], askTimeoutMs).catch(lost.reject)
+  }, keepAliveMs)
   try {
     if (!(await takeLock(session, lockName(server, purpose), waitMs))) return undefined
-    return { value: await work() }
+    // Without the lock somebody else may have begun the same.
+    return { value: await Promise.race([work(), lost.promise]) }
   } finally {
+    clearInterval(timer)
     // The lock ends with the session.
     await session.end()
   }
@@ -49,7 +56,7 @@ export async function holdName(
   failed: (what: string, error: unknown) => void,
 ): Promise<AsyncDisposable | undefined> {
   const name = lockName(server, purpose)
-  let session = await openSession(server, 'read')
+  let session = await openSession(server, 'write')
   if (!(await takeLock(session, name, waitMs))) {
     await session.end()
     return undefined
@@ -58,13 +65,15 @@ export async function holdName(
   let running: Promise<void> = Promise.resolve()
   const keep = async (): Promise<void> => {
     try {
-      await session.run('DO 0', [], askTimeoutMs)
-      return
+      const [row] = (await session.run(primaryStatement, [], askTimeoutMs)) as { read_only?: unknown }[]
+      // The name is to be had at the primary: an old one that lost a fail-over frees nothing and stops nobody.
+      if (Number(row?.read_only) === 0) return
+      session.destroy()
     } catch {
       session.destroy()
     }
     try {
-      session = await openSession(server, 'read')
+      session = await openSession(server, 'write')
       if (!(await takeLock(session, name, 0))) {
         session.destroy()
         failed('another server has taken the name of this one; give each a TENURE_REPLICA of its own', undefined)

@@ -34,26 +34,28 @@ const askTimeoutMs = 1_000
 /** While a server cannot be reached, one borrower in so many milliseconds finds that out; the others are told at once. */
 const holdOffMs = 200
 
-interface Slot {
-  session: MysqlSession | undefined
-  generation: number
+/** A session that nobody uses, and in which generation of the server it was opened. */
+interface Idle {
+  readonly session: MysqlSession
+  readonly generation: number
 }
 
 export function createSessionPool(options: SessionPoolOptions): SessionPool {
   const { server, kind, size, maxWaiting, clock, unreachable } = options
-  const slots: Slot[] = Array.from({ length: size }, () => ({ session: undefined, generation: 0 }))
-  const leases = createLeasePool(slots, { maxWaiting, maxWaitMs })
+  // Leases count; which session a lease gets is decided when it is had, so that none goes without while one lives.
+  const leases = createLeasePool(Array.from({ length: size }), { maxWaiting, maxWaitMs })
+  const idle: Idle[] = []
   let generation = 0
   let identity: DatabaseIdentity | undefined
   let failure: { readonly error: unknown; readonly untilMs: number } | undefined
 
-  const open = async (slot: Slot): Promise<MysqlSession> => {
+  const open = async (): Promise<Idle> => {
     if (failure !== undefined && clock.monotonicMs() < failure.untilMs) throw failure.error
-    slot.generation = generation
+    const opened = generation
     try {
-      slot.session = await identified(await openSession(server, kind), identity)
+      const session = await identified(await openSession(server, kind), identity)
       failure = undefined
-      return slot.session
+      return { session, generation: opened }
     } catch (cause) {
       if (failure === undefined) unreachable(cause)
       const error =
@@ -62,22 +64,25 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
       throw error
     }
   }
-  const living = async (slot: Slot): Promise<MysqlSession> => {
-    const { session } = slot
-    if (session === undefined || session.ended) return open(slot)
-    if (slot.generation === generation && (await answers(session, clock.monotonicMs()))) return session
-    session.destroy()
-    return open(slot)
+  const living = async (): Promise<Idle> => {
+    for (let last = idle.pop(); last !== undefined; last = idle.pop()) {
+      const { session } = last
+      if (session.ended) continue
+      if (last.generation === generation && (await answers(session, clock.monotonicMs()))) return last
+      session.destroy()
+    }
+    return open()
   }
 
   return {
     use: (work) =>
-      leases.use(async (slot) => {
-        const session = await living(slot)
+      leases.use(async () => {
+        const leased = await living()
         try {
-          return await work(session)
+          return await work(leased.session)
         } finally {
-          session.idleSinceMs = clock.monotonicMs()
+          leased.session.idleSinceMs = clock.monotonicMs()
+          if (!leased.session.ended) idle.push(leased)
         }
       }),
     renew() {
@@ -88,7 +93,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
     },
     async close() {
       await leases.close()
-      await Promise.all(slots.map(({ session }) => session?.end()))
+      await Promise.all(idle.map(({ session }) => session.end()))
     },
   }
 }

@@ -63,6 +63,8 @@ export const verificationStatement = `SELECT ${[
   ...names.map((name) => `@@SESSION.${name} AS ${name}`),
   'VERSION() AS version',
   '@@version_comment AS comment',
+  '@@server_uuid AS server_uuid',
+  '@@SESSION.auto_increment_increment AS id_step',
   '@@GLOBAL.read_only AS read_only',
   '@@GLOBAL.super_read_only AS super_read_only',
   '@@GLOBAL.innodb_flush_log_at_trx_commit AS flush_log',
@@ -80,13 +82,15 @@ export function verifySettings(kind: SessionKind, row: Record<string, unknown>, 
     if (!same) throw new UnfitServer(`its session variable ${name} is ${actual} and must be ${expected}`)
   }
   if (kind === 'write') verifyWritable(row)
-  return { version, startedAtSeconds: Number(row.server_time) - uptimeSeconds }
+  return { version, serverId: String(row.server_uuid), startedAtSeconds: Number(row.server_time) - uptimeSeconds }
 }
 
 function verifyWritable(row: Record<string, unknown>): void {
   if (Number(row.read_only) !== 0 || Number(row.super_read_only) !== 0) {
     throw new ReadOnlyServer('it is read-only, so it is not the primary')
   }
+  // Ids that are never given would each be waited for as if its writer were slow.
+  if (Number(row.id_step) !== 1) throw new UnfitServer('its auto_increment_increment is not 1')
   if (Number(row.flush_log) !== 1) {
     throw new UnfitServer('its innodb_flush_log_at_trx_commit is not 1, so a crash would lose what was acknowledged')
   }

@@ -62,7 +62,11 @@ async function runOnce<T>(parts: TransactionParts<T>): Promise<Run<T>> {
 
 /** Rejects only with what left nothing behind; sessions that may hold something are ended. */
 async function runIn<T>(parts: TransactionParts<T>, session: MysqlSession): Promise<Run<T>> {
-  const tooLong = setTimeout(() => session.abandon(), lifetimeMs)
+  const tooLong = setTimeout(() => {
+    session.abandon()
+    // At once: the closure may be waiting for something else than this connection.
+    void parts.kill(session)
+  }, lifetimeMs)
   try {
     return await parts.lease(session, async (manager) => {
       const written = await closure(parts, session, manager)
@@ -132,17 +136,16 @@ async function settle<T>(
         }),
       )
     } catch (failed) {
-      const failure = mysqlFailureOf(failed)
-      const passing = failure === 'lost' || failure === 'again' || failure === 'slow' || failure === 'read-only'
-      if (!passing && !isUnavailable(failed)) throw failed
-      if (parts.clock.monotonicMs() >= untilMs) throw fateUnknown(failed)
+      // Whatever the reason: the caller must never be told that nothing was done.
+      if (!isPassing(failed) || parts.clock.monotonicMs() >= untilMs) throw fateUnknown(failed)
       await pause(settlePauseMs)
     }
   }
 }
 
-function isUnavailable(error: unknown): boolean {
-  return error instanceof TenureError && error.code === 'UNAVAILABLE'
+function isPassing(error: unknown): boolean {
+  if (error instanceof TenureError) return error.reason !== 'SHUTTING_DOWN'
+  return mysqlFailureOf(error) !== 'other'
 }
 
 function fateUnknown(cause: unknown): TenureError {

@@ -47,6 +47,7 @@ export async function openSqliteDatabase(options: SqliteDatabaseOptions): Promis
       options.writerTurn.use(() => writers.use((connection) => inTransaction(connection, binding, work))),
     // There are no new connections to a file, and nobody else can put another in its place.
     onlyIf: () => undefined,
+    renew: () => undefined,
     async [Symbol.asyncDispose]() {
       await Promise.all([writers.close(), readerPool.close()])
       for (const connection of [...readers, writer]) await connection.dataSource.destroy()
