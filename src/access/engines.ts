@@ -24,7 +24,7 @@ export interface Engines {
 export function combineEngines(tenants: Engine, platform: Engine, staleness: Staleness): Engines {
   const of = (tenantId: TenantId) => {
     staleness.assertFresh()
-    return (tenantId === platformTenantId ? platform : tenants).snapshotById(tenantId)
+    return mayBeLeft((tenantId === platformTenantId ? platform : tenants).snapshotById(tenantId))
   }
   return {
     tenants,
@@ -32,7 +32,7 @@ export function combineEngines(tenants: Engine, platform: Engine, staleness: Sta
     of,
     bySlug(slug) {
       staleness.assertFresh()
-      return tenants.snapshotBySlug(slug)
+      return mayBeLeft(tenants.snapshotBySlug(slug))
     },
     platformSnapshot() {
       const snapshot = of(platformTenantId)
@@ -44,4 +44,10 @@ export function combineEngines(tenants: Engine, platform: Engine, staleness: Sta
       return snapshot
     },
   }
+}
+
+/** Who cannot wait only begins a load: that it fails while the database is away must not end the process. */
+function mayBeLeft<Value>(found: Sooner<Value>): Sooner<Value> {
+  if (found instanceof Promise) found.catch(() => undefined)
+  return found
 }
