@@ -29,15 +29,14 @@ export class MysqlSession {
   readonly #connection: Connection
   #ended = false
   #abandoned = false
-  /** Settles what is under way when the session ends: the driver forgets the commands of a connection it destroys. */
-  readonly #gone = Promise.withResolvers<never>()
+  /** Rejects what is under way: the driver forgets the commands of a connection it destroys. */
+  readonly #underWay = new Set<(error: Error) => void>()
   /** When it was last given back, on the monotonic clock of the process. */
   idleSinceMs = 0
 
   constructor(connection: Connection, facts: ServerFacts) {
     this.facts = facts
     this.#connection = connection
-    this.#gone.promise.catch(() => undefined)
     // Emitted when the server closes an idle connection; without a listener it would end the process.
     connection.on('error', () => this.destroy())
     connection.on('end', () => this.destroy())
@@ -61,13 +60,20 @@ export class MysqlSession {
   async run(sql: string, params: readonly unknown[], timeoutMs: number): Promise<StatementResult> {
     if (this.#ended) throw new ConnectionLost('the connection has ended')
     try {
-      const answer = Promise.race([send(this.#connection, sql, params), this.#gone.promise])
-      return await withDeadline(timeoutMs, () => this.abandon(), answer)
+      return await withDeadline(timeoutMs, () => this.abandon(), this.#answerTo(sql, params))
     } catch (error) {
       const failure = mysqlFailureOf(error)
       if (failure === 'lost' || failure === 'read-only' || failure === 'slow') this.destroy()
       throw error
     }
+  }
+
+  #answerTo(sql: string, params: readonly unknown[]): Promise<StatementResult> {
+    return new Promise((resolve, reject) => {
+      this.#underWay.add(reject)
+      const forget = () => this.#underWay.delete(reject)
+      send(this.#connection, sql, params).then(resolve, reject).finally(forget)
+    })
   }
 
   abandon(): void {
@@ -78,8 +84,8 @@ export class MysqlSession {
   destroy(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#gone.reject(new ConnectionLost('the connection has ended'))
     drop(this.#connection)
+    for (const reject of this.#underWay) reject(new ConnectionLost('the connection has ended'))
   }
 
   /** Says goodbye, so that the server does not count an aborted client. */

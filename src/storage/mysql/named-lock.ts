@@ -22,6 +22,8 @@ export async function withNamedLock<T>(
 ): Promise<{ readonly value: T } | undefined> {
   const session = await openSession(server, 'read')
   const lost = Promise.withResolvers<never>()
+  // Also where the lock was not to be had, or the work is done.
+  lost.promise.catch(() => undefined)
   const timer = setInterval(() => {
     session.run('DO 0', [], askTimeoutMs).catch(lost.reject)
   }, keepAliveMs)
