@@ -59,10 +59,17 @@ export async function openFeeds(
       // A file has one owner: nobody else could write to it.
       heartbeat: storage.engine === 'sqlite' ? undefined : await openHeartbeat(beating),
     })
-    return stack.use(feed)
+    return feed
   }
   const directory = await open('directory')
-  const cell = await open('cell')
+  const cell = await open('cell').catch(async (error) => {
+    await directory[Symbol.asyncDispose]()
+    throw error
+  })
+  // Together: where the database is away each waits its time.
+  stack.defer(async () => {
+    await Promise.all([directory[Symbol.asyncDispose](), cell[Symbol.asyncDispose]()])
+  })
   // What the journal tells comes first: most differences are only late.
   const compareDirectory = async () => {
     await directory.poll()

@@ -70,6 +70,9 @@ class BatchedLog implements AccessLog {
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
   #failing = false
+  #ended = false
+  /** Taken to be written, and neither written nor put back. */
+  #underWay: Pending | undefined
 
   constructor(options: AccessLogOptions) {
     this.#options = options
@@ -77,11 +80,13 @@ class BatchedLog implements AccessLog {
 
   record(fact: AccessFact): void {
     const batch = this.#batchOf(fact.tenantId)
-    if (batch.facts.length < maxPerBatch && this.#kept < maxKept) {
+    // The first is always kept: the count of those left out is written with it.
+    const room = batch.facts.length < maxPerBatch && this.#kept < maxKept
+    if (room || batch.facts.length === 0) {
       batch.facts.push({ fact, time: new Date(this.#options.clock.nowMs()) })
       this.#kept += 1
     } else batch.suppressed += 1
-    this.#timer ??= setTimeout(() => void this.flush(), flushAfterMs)
+    this.#flushIn(flushAfterMs)
   }
 
   async flush(): Promise<void> {
@@ -98,9 +103,15 @@ class BatchedLog implements AccessLog {
   async [Symbol.asyncDispose](): Promise<void> {
     const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastFlushMs).unref())
     await Promise.race([this.flush(), tooLong])
+    this.#ended = true
     clearTimeout(this.#timer)
-    const lost = [...this.#pending.values()].reduce((sum, { facts, suppressed }) => sum + facts.length + suppressed, 0)
+    const left = [...this.#pending.values(), ...(this.#underWay === undefined ? [] : [this.#underWay])]
+    const lost = left.reduce((sum, { facts, suppressed }) => sum + facts.length + suppressed, 0)
     if (lost > 0) this.#options.failed(lost, undefined)
+  }
+
+  #flushIn(ms: number): void {
+    if (!this.#ended) this.#timer ??= setTimeout(() => void this.flush(), ms)
   }
 
   #batchOf(tenantId: TenantId): Pending {
@@ -114,19 +125,23 @@ class BatchedLog implements AccessLog {
   /** What cannot be written stays, and is tried again with what came since; one failure is told of, not each. */
   async #writeAll(): Promise<void> {
     for (const [tenantId, batch] of [...this.#pending]) {
+      if (this.#ended) return
       this.#pending.delete(tenantId)
+      this.#underWay = batch
       try {
         await writeBatch(this.#options, tenantId, batch)
         this.#kept -= batch.facts.length
-        this.#failing = false
       } catch (error) {
         this.#putBack(tenantId, batch)
         if (!this.#failing) this.#options.failed(batch.facts.length + batch.suppressed, error)
         this.#failing = true
-        this.#timer ??= setTimeout(() => void this.flush(), retryAfterMs)
+        this.#flushIn(retryAfterMs)
         return
+      } finally {
+        this.#underWay = undefined
       }
     }
+    this.#failing = false
   }
 
   #putBack(tenantId: TenantId, { facts, suppressed }: Pending): void {

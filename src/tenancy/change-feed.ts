@@ -48,6 +48,9 @@ export async function openChangeFeed(options: ChangeFeedOptions): Promise<Change
   return feed
 }
 
+/** How long a drain waits for the poll under way, in milliseconds. */
+const lastPollMs = 1_000
+
 class PolledFeed implements ChangeFeed {
   readonly #options: ChangeFeedOptions
   readonly #follower: JournalFollower
@@ -90,8 +93,10 @@ class PolledFeed implements ChangeFeed {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
-    await this.#running
-    await this.#options.heartbeat?.[Symbol.asyncDispose]()
+    const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastPollMs).unref())
+    await Promise.race([this.#running, tooLong])
+    // Where nothing can be written there is nothing to take away either; the next server of the name does.
+    if (!this.#failing) await Promise.race([this.#options.heartbeat?.[Symbol.asyncDispose](), tooLong])
   }
 
   async #tick(): Promise<void> {

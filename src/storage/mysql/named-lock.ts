@@ -6,6 +6,8 @@ const askTimeoutMs = 3_000
 const primaryStatement = 'SELECT @@GLOBAL.read_only OR @@GLOBAL.super_read_only AS read_only'
 /** Often enough that the server does not end the session for idling, and that a lost name is noticed soon. */
 const keepAliveMs = 5_000
+/** How long the end waits for a question under way. */
+const lastAskMs = 500
 
 /** Names of locks are the whole server's, at most 64 characters; two installations on one server must not meet. */
 function lockName(server: MysqlServer, purpose: string): string {
@@ -91,7 +93,8 @@ export async function holdName(
     async [Symbol.asyncDispose]() {
       ended = true
       clearInterval(timer)
-      await running
+      const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastAskMs).unref())
+      await Promise.race([running, tooLong])
       await session.end()
     },
   }

@@ -33,6 +33,8 @@ const askAfterIdleMs = 10_000
 const askTimeoutMs = 1_000
 /** While a server cannot be reached, one borrower in so many milliseconds finds that out; the others are told at once. */
 const holdOffMs = 200
+/** How long closing waits for borrowers, in milliseconds: calls have been drained by then. */
+const lastLeaseMs = 2_000
 
 /** A session that nobody uses, and in which generation of the server it was opened. */
 interface Idle {
@@ -45,16 +47,20 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
   // Leases count; which session a lease gets is decided when it is had, so that none goes without while one lives.
   const leases = createLeasePool(Array.from({ length: size }), { maxWaiting, maxWaitMs })
   const idle: Idle[] = []
+  /** Every session that lives, whoever has it. */
+  const open = new Set<MysqlSession>()
   let generation = 0
   let identity: DatabaseIdentity | undefined
   let failure: { readonly error: unknown; readonly untilMs: number } | undefined
 
-  const open = async (): Promise<Idle> => {
+  const connect = async (): Promise<Idle> => {
     if (failure !== undefined && clock.monotonicMs() < failure.untilMs) throw failure.error
     const opened = generation
     try {
       const session = await identified(await openSession(server, kind), identity)
       failure = undefined
+      for (const known of open) if (known.ended) open.delete(known)
+      open.add(session)
       return { session, generation: opened }
     } catch (cause) {
       if (failure === undefined) unreachable(cause)
@@ -71,7 +77,7 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
       if (last.generation === generation && (await answers(session, clock.monotonicMs()))) return last
       session.destroy()
     }
-    return open()
+    return connect()
   }
 
   return {
@@ -92,8 +98,11 @@ export function createSessionPool(options: SessionPoolOptions): SessionPool {
       identity = expected
     },
     async close() {
-      await leases.close()
+      const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastLeaseMs).unref())
+      await Promise.race([leases.close(), tooLong])
       await Promise.all(idle.map(({ session }) => session.end()))
+      // Whoever still has one waits for a database that does not answer.
+      for (const session of open) session.destroy()
     },
   }
 }

@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { TenantId } from '../../../src/base/ids.ts'
+import type { Database } from '../../../src/storage/database.ts'
+import { createAccessLog } from '../../../src/tenancy/access-log.ts'
+import { seedPermissions, seedTenant, type TenantFixture } from '../../support/fixture.ts'
+import { type Kernel, openKernel } from '../../support/kernel.ts'
+
+let kernel: Kernel
+let acme: TenantFixture
+
+beforeAll(async () => {
+  kernel = await openKernel()
+  await seedPermissions(kernel.test)
+  acme = await seedTenant(kernel.test, 'acme')
+})
+
+afterAll(() => kernel[Symbol.asyncDispose]())
+
+/** What an outage may fill: of one tenant, and of all. */
+const maxPerTenant = 100
+const maxKept = 20_000
+
+let away: boolean
+let replica: string
+
+beforeEach(() => {
+  away = false
+  replica = `replica-${crypto.randomUUID().slice(0, 8)}`
+})
+
+function awayNow(): never {
+  throw new Error('the database is away')
+}
+
+/** A log of its own, over the databases of the kernel or another, which can be away. */
+function openLog(cell: Database = kernel.platform.storage.cell) {
+  const failures: { readonly count: number; readonly lost: boolean }[] = []
+  const reached = (database: Database): Database => ({
+    ...{ engine: database.engine, rowLock: database.rowLock, renew: () => undefined, onlyIf: () => undefined },
+    read: (binding, work) => database.read(binding, work),
+    write: async (binding, work) => (away ? awayNow() : database.write(binding, work)),
+    [Symbol.asyncDispose]: async () => undefined,
+  })
+  const log = createAccessLog({
+    cell: reached(cell),
+    directoryDatabase: reached(kernel.platform.storage.directory),
+    capability: kernel.platform.capabilities['platform-access-log'],
+    clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
+    ids: { next: () => crypto.randomUUID() } as Parameters<typeof createAccessLog>[0]['ids'],
+    replica,
+    failed: (count, error) => void failures.push({ count, lost: error === undefined }),
+  })
+  return { log, failures }
+}
+
+function factOf(tenantId: string, target = 'target') {
+  const actor = { principal: 'users/eve', credential: 'apiKeys/eve', requestId: 'r', clientIp: '' }
+  return {
+    ...{ tenantId: tenantId as TenantId, context: undefined, actor, event: 'users.get', target },
+    ...{ denied: true, reason: 'PERMISSION_MISSING' },
+  }
+}
+
+/** Targets in their order, and the sum of what the rows say was left out. */
+async function written() {
+  const rows = await kernel.sideDoor.all('SELECT target, record FROM journal WHERE chain = ? ORDER BY sequence', [
+    `access/${replica}`,
+  ])
+  return { targets: rows.map(({ target }) => String(target)), suppressed: sumOf(rows.map(({ record }) => record)) }
+}
+
+function sumOf(records: readonly unknown[]): number {
+  const counts = records.map((record) => {
+    const text = Buffer.from(record as Uint8Array).toString('latin1')
+    return Number(/suppressed\D+(\d+)/.exec(text)?.[1] ?? 0)
+  })
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
+test('accesses of an outage are written when it is over, in their order, and it is told of once', async () => {
+  const { log, failures } = openLog()
+  away = true
+  for (let attempt = 0; attempt < 4; attempt += 1) {
+    for (let at = 0; at < 10; at += 1) log.record(factOf(acme.uid, `t${attempt * 10 + at}`))
+    await log.flush()
+  }
+  expect(failures).toEqual([{ count: 10, lost: false }])
+  away = false
+  await log.flush()
+  const { targets, suppressed } = await written()
+  expect([targets, suppressed]).toEqual([Array.from({ length: 40 }, (_, at) => `t${at}`), 0])
+  away = true
+  log.record(factOf(acme.uid))
+  await log.flush()
+  expect(failures).toHaveLength(2)
+  await log[Symbol.asyncDispose]()
+})
+
+test('of one tenant so many accesses of an outage are kept, and the others are counted to the last one', async () => {
+  const { log, failures } = openLog()
+  away = true
+  for (let at = 0; at < 2 * maxPerTenant + 7; at += 1) {
+    log.record(factOf(acme.uid, `t${at}`))
+    if (at % 40 === 0) await log.flush()
+  }
+  away = false
+  await log.flush()
+  const { targets, suppressed } = await written()
+  expect(targets).toEqual(Array.from({ length: maxPerTenant }, (_, at) => `t${at}`))
+  expect(suppressed).toBe(maxPerTenant + 7)
+  expect(failures).toHaveLength(1)
+  await log[Symbol.asyncDispose]()
+})
+
+test('over all tenants so many accesses are kept, and every other one is counted in what is written', async () => {
+  const records: unknown[] = []
+  const { log } = openLog(journalInMemory((record) => records.push(record)))
+  const tenants = maxKept / maxPerTenant + 30
+  away = true
+  for (let at = 0; at < tenants * maxPerTenant; at += 1) {
+    log.record(factOf(`00000000-0000-7000-8000-${String(at % tenants).padStart(12, '0')}`))
+  }
+  await log.flush()
+  away = false
+  await log.flush()
+  expect(records).toHaveLength(maxKept)
+  expect(sumOf(records)).toBe(tenants * maxPerTenant - maxKept)
+  // There is room again.
+  log.record(factOf(acme.uid))
+  await log.flush()
+  expect(records).toHaveLength(maxKept + 1)
+  await log[Symbol.asyncDispose]()
+})
+
+test('a tenant whose accesses all came when nothing more could be kept has their number in its chain', async () => {
+  const records: unknown[] = []
+  const { log } = openLog(journalInMemory((record, tenantId) => tenantId === acme.uid && records.push(record)))
+  away = true
+  for (let at = 0; at < maxKept; at += 1) {
+    log.record(factOf(`00000000-0000-7000-8000-${String(at % 200).padStart(12, '0')}`))
+  }
+  for (let at = 0; at < 5; at += 1) log.record(factOf(acme.uid))
+  await log.flush()
+  away = false
+  await log.flush()
+  expect(sumOf(records) + records.length).toBeGreaterThanOrEqual(5)
+  await log[Symbol.asyncDispose]()
+})
+
+test('what cannot be written before the end is counted, to the last one', async () => {
+  const { log, failures } = openLog()
+  away = true
+  for (let at = 0; at < maxPerTenant + 20; at += 1) log.record(factOf(acme.uid))
+  await log[Symbol.asyncDispose]()
+  expect(failures.at(-1)).toEqual({ count: maxPerTenant + 20, lost: true })
+})
+
+test('what was on its way when the end came, and nobody heard of again, is counted too', async () => {
+  const hanging = { ...journalInMemory(() => undefined), write: () => new Promise<never>(() => undefined) }
+  const { log, failures } = openLog(hanging)
+  for (let at = 0; at < 7; at += 1) log.record(factOf(acme.uid))
+  await log[Symbol.asyncDispose]()
+  expect(failures).toEqual([{ count: 7, lost: true }])
+})
+
+/** Tells of every journal row; every chain is a new one. Real rows would take too long. */
+function journalInMemory(inserted: (record: unknown, tenantId: unknown) => void): Database {
+  const query = async (sql: string, parameters: readonly unknown[]) => {
+    if (sql.startsWith('INSERT INTO journal')) inserted(parameters[9], parameters[0])
+    return []
+  }
+  type Write = (binding: unknown, work: (manager: unknown) => Promise<{ value: unknown }>) => Promise<unknown>
+  const write: Write = async (_binding, work) => (await work({ query })).value
+  return {
+    ...kernel.platform.storage.cell,
+    engine: 'sqlite',
+    rowLock: { forUpdate: '', forShare: '' },
+    write,
+  } as Database
+}
