@@ -44,25 +44,10 @@ export async function openFeeds(
   capabilities: PlatformCapabilities,
   listeners: FeedListeners,
 ): Promise<Feeds> {
-  const { clock, ids, log, jitter } = runtime
+  const parts = { config, runtime, storage, capabilities, listeners }
   await using stack = new AsyncDisposableStack()
-  const failed = (error: unknown) => log.error({ err: error }, 'a journal cannot be followed; it is tried again')
-  const open = async (of: 'directory' | 'cell'): Promise<ChangeFeed> => {
-    const database = storage[of]
-    const capability = capabilities[of === 'cell' ? 'change-feed' : 'directory-feed']
-    const table = of === 'cell' ? ('feed_heartbeats' as const) : ('directory_heartbeats' as const)
-    const beating = { database, capability, table, replica: config.replica, ids, clock }
-    const feed = await openChangeFeed({
-      ...{ database, capability, clock, intervalMs, failed, deliver: listeners[of] },
-      ledger: of === 'cell' ? cellLedger : directoryLedger,
-      overrun: of === 'cell' ? listeners.cellOverrun : listeners.directoryHead,
-      // A file has one owner: nobody else could write to it.
-      heartbeat: storage.engine === 'sqlite' ? undefined : await openHeartbeat(beating),
-    })
-    return feed
-  }
-  const directory = await open('directory')
-  const cell = await open('cell').catch(async (error) => {
+  const directory = await openFeed(parts, 'directory')
+  const cell = await openFeed(parts, 'cell').catch(async (error) => {
     await directory[Symbol.asyncDispose]()
     throw error
   })
@@ -84,21 +69,45 @@ export async function openFeeds(
     start() {
       directory.start()
       cell.start()
-      const capability = capabilities['change-feed']
-      const swept = (error: unknown) => log.error({ err: error }, 'heads could not be compared; it is tried again')
-      const { cell: database } = storage
-      owned.use(
-        startHeadSweep({
-          cell: database,
-          capability,
-          intervalMs: sweepMs,
-          jitter,
-          compare: listeners.head,
-          compareDirectory,
-          failed: swept,
-        }),
-      )
+      owned.use(startSweep(parts, compareDirectory))
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+interface FeedParts {
+  readonly config: Config
+  readonly runtime: Runtime
+  readonly storage: Storage
+  readonly capabilities: PlatformCapabilities
+  readonly listeners: FeedListeners
+}
+
+async function openFeed(parts: FeedParts, of: 'directory' | 'cell'): Promise<ChangeFeed> {
+  const { config, storage, capabilities, listeners } = parts
+  const { clock, ids, log } = parts.runtime
+  const database = storage[of]
+  const capability = capabilities[of === 'cell' ? 'change-feed' : 'directory-feed']
+  const table = of === 'cell' ? ('feed_heartbeats' as const) : ('directory_heartbeats' as const)
+  const beating = { database, capability, table, replica: config.replica, ids, clock }
+  return openChangeFeed({
+    ...{ database, capability, clock, intervalMs, deliver: listeners[of] },
+    ledger: of === 'cell' ? cellLedger : directoryLedger,
+    overrun: of === 'cell' ? listeners.cellOverrun : listeners.directoryHead,
+    // A file has one owner: nobody else could write to it.
+    heartbeat: storage.engine === 'sqlite' ? undefined : await openHeartbeat(beating),
+    failed: (error) => log.error({ err: error }, 'a journal cannot be followed; it is tried again'),
+  })
+}
+
+function startSweep({ runtime, storage, capabilities, listeners }: FeedParts, compareDirectory: () => Promise<void>) {
+  return startHeadSweep({
+    cell: storage.cell,
+    capability: capabilities['change-feed'],
+    intervalMs: sweepMs,
+    jitter: runtime.jitter,
+    compare: listeners.head,
+    compareDirectory,
+    failed: (error) => runtime.log.error({ err: error }, 'heads could not be compared; it is tried again'),
+  })
 }

@@ -23,6 +23,8 @@ export interface HeadSweepOptions {
 }
 
 const page = 1_000
+/** How long a drain waits for the sweep under way, in milliseconds. */
+const lastSweepMs = 1_000
 
 /**
  * Compares every head with what is known of it, again and again: the net under the change feed, for what no event tells,
@@ -47,7 +49,8 @@ export function startHeadSweep(options: HeadSweepOptions): AsyncDisposable {
     async [Symbol.asyncDispose]() {
       stopped = true
       clearTimeout(timer)
-      await running
+      const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastSweepMs).unref())
+      await Promise.race([running, tooLong])
     },
   }
 }

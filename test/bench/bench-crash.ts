@@ -1,7 +1,8 @@
 import { faultRowsOf, printFaultRows } from '../support/crash-figures.ts'
 import { openCrashRig } from '../support/crash-rig.ts'
 import { type CrashResult, runCrashTrials } from '../support/crash-trials.ts'
-import { circumstances, printCircumstances, readOptions } from './bench-table.ts'
+import { disposeOnSignal, readOptions } from './bench-run.ts'
+import { circumstances, printCircumstances } from './bench-table.ts'
 
 /**
  * A thousand faults under writes, by the engine of test/e2e/mysql-crash.test.ts. Ends with 1 when a guarantee was broken,
@@ -25,6 +26,7 @@ function print({ trials: done, broken, seconds, logged }: CrashResult): void {
 }
 
 await using rig = await openCrashRig()
+disposeOnSignal(rig)
 const result = await runCrashTrials(rig, {
   ...{ seed, trials },
   progress: ({ trial }) => {

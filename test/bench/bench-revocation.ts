@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startWriteLoad, type WriteLoadFigures } from './bench-revocation-load.ts'
 import { openRevocationWorld, type RevocationWorld } from './bench-revocation-world.ts'
-import { circumstances, printCircumstances, printTable, quantile, readOptions } from './bench-table.ts'
+import { disposeOnSignal, readOptions } from './bench-run.ts'
+import { circumstances, printCircumstances, printTable, quantile } from './bench-table.ts'
 
 /**
  * How long a deleted membership still counts on another server: asked again and again over one connection, from the
@@ -123,6 +124,7 @@ function newMeasured(load: string): Measured {
 const say = (what: string) => process.stderr.write(`${what}\n`)
 say('Starting a MySQL and two servers')
 await using world = await openRevocationWorld()
+disposeOnSignal(world)
 await world.addMembers(['warm-up'])
 for (let ask = 0; ask < warmUpAsks; ask += 1) await world.isAllowed('warm-up')
 const quiet = newMeasured('quiet')

@@ -1,5 +1,4 @@
 import { cpus } from 'node:os'
-import { parseArgs } from 'node:util'
 
 type Cell = string | number
 
@@ -41,26 +40,4 @@ export function circumstances(): Record<string, string | number> {
 export function printCircumstances(): void {
   const { date, node, cores, cpu } = circumstances()
   process.stdout.write(`${date}, Node ${node}, ${cores} cores of ${cpu}\n`)
-}
-
-/** `-o json` or `-o table`, and whole numbers by name; `defaults` names them. */
-export function readOptions<Name extends string>(
-  defaults: Readonly<Record<Name, number>>,
-): { readonly json: boolean; readonly numbers: Readonly<Record<Name, number>> } {
-  const names = Object.keys(defaults) as Name[]
-  const { values } = parseArgs({
-    options: {
-      output: { type: 'string', short: 'o', default: 'table' },
-      ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
-    },
-  }) as { values: Record<string, string | undefined> }
-  if (values.output !== 'json' && values.output !== 'table') throw new Error('-o takes json or table')
-  const numbers = Object.fromEntries(names.map((name) => [name, numberFrom(name, values[name], defaults[name])]))
-  return { json: values.output === 'json', numbers: numbers as Record<Name, number> }
-}
-
-function numberFrom(name: string, text: string | undefined, byDefault: number): number {
-  if (text === undefined) return byDefault
-  if (!/^\d+$/.test(text)) throw new Error(`--${name} takes a whole number`)
-  return Number(text)
 }

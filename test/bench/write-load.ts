@@ -21,7 +21,7 @@ export interface WriteResult {
 const path = '/tenure.v1.MembershipService/CreateMembership'
 
 /** Memberships of `tenant` in one workspace, as framed gRPC messages: each is sent once. */
-export function membershipBodies({ name, users }: WriteTenant, workspace: string): Buffer[] {
+function membershipBodies({ name, users }: WriteTenant, workspace: string): Buffer[] {
   return users.map((user) => {
     const request = create(CreateMembershipRequestSchema, {
       parent: `${name}/workspaces/${workspace}`,

@@ -52,6 +52,9 @@ interface PacketFault {
   readonly strike: (stage: Stage, chance: Chance) => (network: FaultProxy) => Strike | undefined
 }
 
+/** So long a server tells callers at once that it has no connection, after one could not be had: that is of the fault before. */
+const holdOffMs = 250
+
 function packetFault({ name, share, hidden = false, at, within, lastsMs = 0, strike }: PacketFault): Fault {
   return {
     ...{ name, share, hidden },
@@ -80,7 +83,7 @@ function packetFault({ name, share, hidden = false, at, within, lastsMs = 0, str
         await sleep(Math.max(0, endedMs - performance.now()))
         return { endedMs, strikes, restarted: undefined }
       })
-      return { ready: Promise.resolve(), over, stop }
+      return { ready: sleep(hidden ? holdOffMs : 0), over, stop }
     },
   }
 }
@@ -110,13 +113,13 @@ function somePlaces({ rig }: Stage, chance: Chance): readonly CrashServer[] {
 
 const cutEverything = timedFault('every connection cut', 23, async (stage, chance) => {
   const servers = somePlaces(stage, chance)
-  const refusing = chance.isTrue(0.3)
+  const refusing = chance.isTrue(0.5)
   for (let left = 1 + chance.below(3); left > 0; left -= 1) {
     for (const { network } of servers) {
       network.cutAll()
       network.refuse(refusing)
     }
-    await sleep(chance.below(60))
+    await sleep(chance.below(80))
   }
   for (const { network } of servers) network.refuse(false)
   return { endedMs: performance.now() }
@@ -204,7 +207,7 @@ const commit = { at: isCommit, within: 2 }
 /** About how many statements the writes of one trial execute on one server. */
 const statement = { at: isExecute, within: 40 }
 
-export const faults: readonly Fault[] = [
+const faults: readonly Fault[] = [
   packetFault({ name: 'cut before COMMIT', share: 40, ...commit, strike: always('before') }),
   packetFault({ name: 'cut during COMMIT', share: 30, ...commit, strike: cutInTheMidst }),
   packetFault({ name: 'cut after COMMIT', share: 45, ...commit, strike: always('after') }),

@@ -29,8 +29,8 @@ const draws: readonly (readonly [Action, ThingKind, number])[] = [
   ['update', 'role', 16],
   ['delete', 'role', 5],
   ['update', 'tenant', 10],
-  ['create', 'tenant', 3],
-  ['create', 'permission', 5],
+  ['create', 'tenant', 9],
+  ['create', 'permission', 7],
 ]
 const deck = draws.flatMap(([action, kind, weight]) => Array.from({ length: weight }, () => ({ action, kind })))
 

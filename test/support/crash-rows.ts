@@ -27,9 +27,10 @@ const statements: Readonly<Record<ThingKind, string>> = {
   permission: `SELECT '' AS workspace, permission_id AS slug, uid, version, description AS text, 0 AS deleted
     FROM permissions WHERE service = 'crash' AND ? = '${nilUuid}'`,
 }
-/** The directory's view of the tenants it made. */
-const madeTenants = `SELECT '' AS workspace, p.slug AS slug, p.tenant_id AS uid, p.version AS version,
-  p.display_name AS text, 0 AS deleted FROM tenant_placements p WHERE p.slug LIKE 't-%' AND ? = '${nilUuid}'`
+/** The directory's view of the tenants that trials made. One that is not finished is as good as none. */
+const madeTenants = `SELECT '' AS workspace, p.slug AS slug, p.tenant_id AS uid, p.version AS version, p.display_name AS text,
+  p.provisioning IS NOT NULL OR NOT EXISTS (SELECT 1 FROM tenant_heads h WHERE h.tenant_id = p.tenant_id) AS deleted
+  FROM tenant_placements p WHERE p.slug LIKE 't-%' AND ? = '${nilUuid}'`
 
 const tenantKinds: readonly ThingKind[] = ['user', 'workspace', 'role', 'membership', 'tenant']
 const directoryKinds: readonly ThingKind[] = ['tenant', 'permission']

@@ -184,7 +184,7 @@ async function compareRows(
 }
 
 /** Less than a statement may take: who waits for a connection that is gone would be found out by this. */
-const answerBoundMs = 4_000
+const answerBoundMs = 3_000
 
 /** Servers that could not write soon enough after the fault, and writes that nobody answered soon enough after it. */
 function lateAnswers({ recoveryMs }: TrialFigures, settled: readonly Settled[], { endedMs }: FaultEnd): string[] {
@@ -197,7 +197,7 @@ function lateAnswers({ recoveryMs }: TrialFigures, settled: readonly Settled[], 
   ]
 }
 
-/** Of another reason callers may hear: what the fault before this one made stale is read again when it is asked for. */
+/** Of other reasons callers may hear: what the fault before this one made stale is read again when it is asked for. */
 function seenByCallers({ hidden }: Fault, { failures }: ClientTally): string[] {
   return hidden && failures.includes('DATABASE_UNAVAILABLE') ? ['a caller heard of it'] : []
 }

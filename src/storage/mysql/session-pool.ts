@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { createLeasePool } from '../../base/lease-pool.ts'
+import { createLeasePool, type LeasePool } from '../../base/lease-pool.ts'
 import type { DatabaseIdentity } from '../database.ts'
 import { ConnectionLost, mysqlFailureOf, UnfitServer } from './mysql-errors.ts'
 import type { MysqlServer } from './mysql-server.ts'
@@ -43,67 +43,82 @@ interface Idle {
 }
 
 export function createSessionPool(options: SessionPoolOptions): SessionPool {
-  const { server, kind, size, maxWaiting, clock, unreachable } = options
-  // Leases count; which session a lease gets is decided when it is had, so that none goes without while one lives.
-  const leases = createLeasePool(Array.from({ length: size }), { maxWaiting, maxWaitMs })
-  const idle: Idle[] = []
-  /** Every session that lives, whoever has it. */
-  const open = new Set<MysqlSession>()
-  let generation = 0
-  let identity: DatabaseIdentity | undefined
-  let failure: { readonly error: unknown; readonly untilMs: number } | undefined
+  return new OpenedSessions(options)
+}
 
-  const connect = async (): Promise<Idle> => {
-    if (failure !== undefined && clock.monotonicMs() < failure.untilMs) throw failure.error
-    const opened = generation
-    try {
-      const session = await identified(await openSession(server, kind), identity)
-      failure = undefined
-      for (const known of open) if (known.ended) open.delete(known)
-      open.add(session)
-      return { session, generation: opened }
-    } catch (cause) {
-      if (failure === undefined) unreachable(cause)
-      const error =
-        mysqlFailureOf(cause) === 'read-only' ? cause : new ConnectionLost('no connection could be had', { cause })
-      failure = { error, untilMs: clock.monotonicMs() + holdOffMs }
-      throw error
-    }
+class OpenedSessions implements SessionPool {
+  readonly #options: SessionPoolOptions
+  /** Leases count; which session a lease gets is decided when it is had, so that none goes without while one lives. */
+  readonly #leases: LeasePool<unknown>
+  readonly #idle: Idle[] = []
+  /** Every session that lives, whoever has it. */
+  readonly #open = new Set<MysqlSession>()
+  #generation = 0
+  #identity: DatabaseIdentity | undefined
+  #failure: { readonly error: unknown; readonly untilMs: number } | undefined
+
+  constructor(options: SessionPoolOptions) {
+    this.#options = options
+    const { size, maxWaiting } = options
+    this.#leases = createLeasePool(Array.from({ length: size }), { maxWaiting, maxWaitMs })
   }
-  const living = async (): Promise<Idle> => {
-    for (let last = idle.pop(); last !== undefined; last = idle.pop()) {
-      const { session } = last
+
+  use<T>(work: (session: MysqlSession) => Promise<T>): Promise<T> {
+    return this.#leases.use(async () => {
+      const leased = await this.#living()
+      try {
+        return await work(leased.session)
+      } finally {
+        leased.session.idleSinceMs = this.#options.clock.monotonicMs()
+        if (!leased.session.ended) this.#idle.push(leased)
+      }
+    })
+  }
+
+  renew(): void {
+    this.#generation += 1
+  }
+
+  onlyIf(identity: DatabaseIdentity): void {
+    this.#identity = identity
+  }
+
+  async close(): Promise<void> {
+    const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastLeaseMs).unref())
+    await Promise.race([this.#leases.close(), tooLong])
+    await Promise.all(this.#idle.map(({ session }) => session.end()))
+    // Whoever still has one waits for a database that does not answer.
+    for (const session of this.#open) session.destroy()
+  }
+
+  async #living(): Promise<Idle> {
+    for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
+      const { session, generation } = last
       if (session.ended) continue
-      if (last.generation === generation && (await answers(session, clock.monotonicMs()))) return last
+      const nowMs = this.#options.clock.monotonicMs()
+      if (generation === this.#generation && (await answers(session, nowMs))) return last
       session.destroy()
     }
-    return connect()
+    return this.#connect()
   }
 
-  return {
-    use: (work) =>
-      leases.use(async () => {
-        const leased = await living()
-        try {
-          return await work(leased.session)
-        } finally {
-          leased.session.idleSinceMs = clock.monotonicMs()
-          if (!leased.session.ended) idle.push(leased)
-        }
-      }),
-    renew() {
-      generation += 1
-    },
-    onlyIf(expected) {
-      identity = expected
-    },
-    async close() {
-      const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastLeaseMs).unref())
-      await Promise.race([leases.close(), tooLong])
-      await Promise.all(idle.map(({ session }) => session.end()))
-      // Whoever still has one waits for a database that does not answer.
-      for (const session of open) session.destroy()
-    },
+  async #connect(): Promise<Idle> {
+    const { server, kind, clock, unreachable } = this.#options
+    if (this.#failure !== undefined && clock.monotonicMs() < this.#failure.untilMs) throw this.#failure.error
+    const generation = this.#generation
+    try {
+      const session = await identified(await openSession(server, kind), this.#identity)
+      this.#failure = undefined
+      for (const known of this.#open) if (known.ended) this.#open.delete(known)
+      this.#open.add(session)
+      return { session, generation }
+    } catch (cause) {
+      if (this.#failure === undefined) unreachable(cause)
+      const error =
+        mysqlFailureOf(cause) === 'read-only' ? cause : new ConnectionLost('no connection could be had', { cause })
+      this.#failure = { error, untilMs: clock.monotonicMs() + holdOffMs }
+      throw error
+    }
   }
 }
 
