@@ -1,4 +1,4 @@
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 
 type Cell = string | number
 
@@ -26,7 +26,9 @@ export function quantile(values: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
 }
 
-/** What a figure without its machine and day would mean little without. */
+const startLoad = loadavg()[0] ?? Number.NaN
+
+/** The day, the machine, and how busy it was before: without them a figure means little. */
 export function circumstances(): Record<string, string | number> {
   const cores = cpus()
   return {
@@ -34,10 +36,11 @@ export function circumstances(): Record<string, string | number> {
     node: process.version,
     cores: cores.length,
     cpu: cores[0]?.model ?? 'unknown',
+    startLoad,
   }
 }
 
 export function printCircumstances(): void {
   const { date, node, cores, cpu } = circumstances()
-  process.stdout.write(`${date}, Node ${node}, ${cores} cores of ${cpu}\n`)
+  process.stdout.write(`${date}, Node ${node}, ${cores} cores of ${cpu}, load ${startLoad.toFixed(1)} before\n`)
 }

@@ -26,6 +26,8 @@ export interface Settled {
 
 export interface ClientTally {
   attempts: number
+  /** Of all attempts, answered or not. */
+  slowestMs: number
   /** Why there was no answer: reasons of the server's, or what the network said. */
   readonly failures: string[]
   /** Whoever answered, in the order of the answers. */
@@ -43,6 +45,10 @@ const passing: ReadonlySet<string> = new Set([
 ])
 const retryPauseMs = 20
 const giveUpAfterMs = 15_000
+
+export function newTally(): ClientTally {
+  return { attempts: 0, slowestMs: 0, failures: [], acknowledgements: [] }
+}
 
 /**
  * Sends a write as a careful client does: with a request id again and again, to one server after the other, until there
@@ -70,6 +76,7 @@ async function settleCopy(
     const server = servers[(first + attempt) % servers.length]
     if (server === undefined) throw new Error('there is no server to send to')
     tally.attempts += 1
+    const beganMs = performance.now()
     try {
       const { revision } = await sendWrite(server, write)
       tally.acknowledgements.push({ server, atMs: performance.now() })
@@ -81,6 +88,8 @@ async function settleCopy(
       tally.failures.push(failure)
       const again = write.requestId !== '' && performance.now() < untilMs
       if (!again) return { kind: 'unanswered', last: failure }
+    } finally {
+      tally.slowestMs = Math.max(tally.slowestMs, performance.now() - beganMs)
     }
     await sleep(retryPauseMs)
   }
