@@ -18,14 +18,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-/** How long what is left of a process that has ended its work may take to let go of it, in milliseconds. */
-const lastMs = 1_000
-
 try {
   process.exitCode = await runCli(process.argv, stop.signal)
 } catch (error) {
   process.stderr.write(`${startFailure(error)}\n`)
   process.exitCode = 1
 }
-// A socket whose other end has vanished must not keep the process of a server that has drained.
-setTimeout(() => process.exit(), lastMs).unref()
