@@ -11,7 +11,7 @@ import {
   AccessDiff_WarningSchema,
   AccessDiffSchema,
 } from '../gen/tenure/v1/access_diff_pb.ts'
-import type { AllWorkspacesPurpose, Unit } from '../tenancy/scope.ts'
+import type { AllWorkspacesPurpose, Unit } from '../tenancy/tenant-unit.ts'
 import { BindingBudget } from './engine/binding-cache.ts'
 import type { Bitset } from './engine/bitset.ts'
 import type { PermissionCatalogue } from './engine/catalogue.ts'

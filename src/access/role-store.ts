@@ -1,5 +1,5 @@
 import type { Rows } from '../tenancy/rows.ts'
-import type { ReadScope } from '../tenancy/scope.ts'
+import type { ReadScope } from '../tenancy/tenant-unit.ts'
 import type { RoleRow } from './role.ts'
 import { RoleTable } from './role-table.ts'
 

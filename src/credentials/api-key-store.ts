@@ -1,6 +1,6 @@
 import type { PlatformReadScope } from '../tenancy/platform-scope.ts'
 import type { Rows } from '../tenancy/rows.ts'
-import type { ReadScope, Unit } from '../tenancy/scope.ts'
+import type { ReadScope, Unit } from '../tenancy/tenant-unit.ts'
 import type { ApiKeyRow, PlatformApiKeyRow } from './api-key.ts'
 import { ApiKeyTable, PlatformApiKeyTable } from './api-key-table.ts'
 

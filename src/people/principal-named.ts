@@ -1,5 +1,5 @@
 import { notFound } from '../base/errors.ts'
-import type { ReadScope } from '../tenancy/scope.ts'
+import type { ReadScope } from '../tenancy/tenant-unit.ts'
 import type { PrincipalKind } from './membership.ts'
 import { serviceAccountRows } from './service-account-store.ts'
 import { userRows } from './user-store.ts'

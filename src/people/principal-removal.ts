@@ -2,7 +2,7 @@ import type { Grants } from '../access/grants.ts'
 import { TenureError } from '../base/errors.ts'
 import { hasKeys, revokeKeysOf } from '../credentials/api-key-store.ts'
 import type { Call } from '../rpc/call.ts'
-import type { Unit } from '../tenancy/scope.ts'
+import type { Unit } from '../tenancy/tenant-unit.ts'
 import { isStandingOwner } from './membership.ts'
 import { assertOwnerRemains, membershipsOfPrincipal, removeMembership } from './membership-store.ts'
 

@@ -1,6 +1,6 @@
 import type { PlatformReadScope } from '../tenancy/platform-scope.ts'
 import type { Rows } from '../tenancy/rows.ts'
-import type { ReadScope } from '../tenancy/scope.ts'
+import type { ReadScope } from '../tenancy/tenant-unit.ts'
 import type { PlatformServiceAccountRow, ServiceAccountRow } from './service-account.ts'
 import { PlatformServiceAccountTable, ServiceAccountTable } from './service-account-table.ts'
 

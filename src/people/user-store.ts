@@ -1,5 +1,5 @@
 import type { Rows } from '../tenancy/rows.ts'
-import type { ReadScope, Unit } from '../tenancy/scope.ts'
+import type { ReadScope, Unit } from '../tenancy/tenant-unit.ts'
 import type { UserRow } from './user.ts'
 import { UserTable } from './user-table.ts'
 

@@ -1,46 +1,21 @@
-import type { EntityManager } from 'typeorm'
-import type { Clock } from '../base/clock.ts'
-import { type Ids, nilUuid, platformTenantId, type TenantId } from '../base/ids.ts'
-import type { Database } from '../storage/database.ts'
-import {
-  appendJournal,
-  cellLedger,
-  directoryLedger,
-  type JournalEntry,
-  type Ledger,
-  lockChain,
-  storeChain,
-} from './ledger.ts'
-import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
-import type { Actor, TenantContext } from './tenant-context.ts'
+import { TenureError } from '../base/errors.ts'
+import type { TenantId } from '../base/ids.ts'
+import { type AccessFact, type BatchOptions, type TimedFact, writeBatch } from './access-batch.ts'
 
-/** One thing worth keeping that is not a change. */
-export interface AccessFact {
-  /** The tenant in whose chain it is kept; the nil UUID: the platform's. */
-  readonly tenantId: TenantId
-  readonly context: TenantContext | undefined
-  readonly actor: Actor
-  readonly event: string
-  readonly target: string
-  readonly denied: boolean
-  readonly reason: string
-}
-
-/** Keeps accesses and denials in chains of this server's own: never under a head's lock, never in the way of the call. */
+/** Keeps accesses and denials in chains of this server's own: never under a head's lock, never in the way of other calls. */
 export interface AccessLog extends AsyncDisposable {
+  /** In the background, bounded; what is beyond the bound is counted. */
   record(fact: AccessFact): void
+  /**
+   * Resolves when the fact is durable, with others that came at the same time: nothing that it is about may leave before.
+   * Rejects when it cannot be written now, and then does not keep it.
+   */
+  recordDurably(fact: AccessFact): Promise<void>
   /** Resolves when everything recorded so far is durable. */
   flush(): Promise<void>
 }
 
-export interface AccessLogOptions {
-  readonly cell: Database
-  readonly directoryDatabase: Database
-  readonly capability: PlatformCapability<'platform-access-log'>
-  readonly clock: Clock
-  readonly ids: Ids
-  /** Name of this server among those that share the database. */
-  readonly replica: string
+export interface AccessLogOptions extends BatchOptions {
   /** Called with how many events could not be written, once for each time the database is away; without an error: they are lost. */
   readonly failed: (count: number, error: unknown) => void
 }
@@ -53,10 +28,22 @@ const maxKept = 20_000
 const retryAfterMs = 1_000
 /** A drain does not wait for a database that is away. */
 const lastFlushMs = 3_000
+/** Awaited facts in one transaction: some milliseconds of statements. */
+const maxAwaitedPerBatch = 256
+/** Awaited facts over all tenants; beyond it a caller is told to come back. */
+const maxAwaited = 5_000
 
-interface Pending {
-  facts: { readonly fact: AccessFact; readonly time: Date }[]
+interface Awaited extends TimedFact {
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** What is to be written in the chain of one tenant: one transaction at a time, because its row is locked. */
+interface Lane {
+  facts: TimedFact[]
   suppressed: number
+  awaited: Awaited[]
+  writing: Promise<void> | undefined
 }
 
 export function createAccessLog(options: AccessLogOptions): AccessLog {
@@ -65,39 +52,54 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
 
 class BatchedLog implements AccessLog {
   readonly #options: AccessLogOptions
-  #pending = new Map<TenantId, Pending>()
+  readonly #lanes = new Map<TenantId, Lane>()
   #kept = 0
+  #awaited = 0
   #timer: NodeJS.Timeout | undefined
-  #writing: Promise<void> | undefined
+  #flushing: Promise<void> | undefined
   #failing = false
   #ended = false
   /** Taken to be written, and neither written nor put back. */
-  #underWay: Pending | undefined
+  #underWay = 0
 
   constructor(options: AccessLogOptions) {
     this.#options = options
   }
 
   record(fact: AccessFact): void {
-    const batch = this.#batchOf(fact.tenantId)
+    const lane = this.#laneOf(fact.tenantId)
     // The first is always kept: the count of those left out is written with it.
-    const room = batch.facts.length < maxPerBatch && this.#kept < maxKept
-    if (room || batch.facts.length === 0) {
-      batch.facts.push({ fact, time: new Date(this.#options.clock.nowMs()) })
+    const room = lane.facts.length < maxPerBatch && this.#kept < maxKept
+    if (room || lane.facts.length === 0) {
+      lane.facts.push({ fact, time: this.#now() })
       this.#kept += 1
-    } else batch.suppressed += 1
+    } else lane.suppressed += 1
     this.#flushIn(flushAfterMs)
   }
 
+  recordDurably(fact: AccessFact): Promise<void> {
+    if (this.#ended) return Promise.reject(goingAway())
+    if (this.#awaited >= maxAwaited) return Promise.reject(tooMany())
+    const lane = this.#laneOf(fact.tenantId)
+    this.#awaited += 1
+    return new Promise<void>((resolve, reject) => {
+      lane.awaited.push({ fact, time: this.#now(), resolve, reject })
+      // Whoever comes while this one is written goes together with the next.
+      if (lane.writing === undefined) void this.#write(fact.tenantId, lane).catch(() => undefined)
+    }).finally(() => {
+      this.#awaited -= 1
+    })
+  }
+
   async flush(): Promise<void> {
-    // A write under way has taken its batches already; what came since is the next one's.
-    await this.#writing
+    // A flush under way has taken its batches already; what came since is the next one's.
+    await this.#flushing
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined
+    this.#flushing ??= this.#writeAll().finally(() => {
+      this.#flushing = undefined
     })
-    await this.#writing
+    await this.#flushing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -105,102 +107,92 @@ class BatchedLog implements AccessLog {
     await Promise.race([this.flush(), tooLong])
     this.#ended = true
     clearTimeout(this.#timer)
-    const left = [...this.#pending.values(), ...(this.#underWay === undefined ? [] : [this.#underWay])]
-    const lost = left.reduce((sum, { facts, suppressed }) => sum + facts.length + suppressed, 0)
+    let lost = this.#underWay
+    for (const { facts, suppressed, awaited } of this.#lanes.values()) {
+      lost += facts.length + suppressed
+      for (const { reject } of awaited) reject(goingAway())
+    }
     if (lost > 0) this.#options.failed(lost, undefined)
+  }
+
+  #now(): Date {
+    return new Date(this.#options.clock.nowMs())
   }
 
   #flushIn(ms: number): void {
     if (!this.#ended) this.#timer ??= setTimeout(() => void this.flush(), ms)
   }
 
-  #batchOf(tenantId: TenantId): Pending {
-    const known = this.#pending.get(tenantId)
+  #laneOf(tenantId: TenantId): Lane {
+    const known = this.#lanes.get(tenantId)
     if (known !== undefined) return known
-    const batch = { facts: [], suppressed: 0 }
-    this.#pending.set(tenantId, batch)
-    return batch
+    const lane: Lane = { facts: [], suppressed: 0, awaited: [], writing: undefined }
+    this.#lanes.set(tenantId, lane)
+    return lane
   }
 
   /** What cannot be written stays, and is tried again with what came since; one failure is told of, not each. */
   async #writeAll(): Promise<void> {
-    for (const [tenantId, batch] of [...this.#pending]) {
+    for (const [tenantId, lane] of [...this.#lanes]) {
       if (this.#ended) return
-      this.#pending.delete(tenantId)
-      this.#underWay = batch
+      await lane.writing?.catch(() => undefined)
       try {
-        await writeBatch(this.#options, tenantId, batch)
-        this.#kept -= batch.facts.length
-      } catch (error) {
-        this.#putBack(tenantId, batch)
-        if (!this.#failing) this.#options.failed(batch.facts.length + batch.suppressed, error)
-        this.#failing = true
+        if (lane.facts.length > 0) await this.#write(tenantId, lane)
+      } catch {
         this.#flushIn(retryAfterMs)
         return
-      } finally {
-        this.#underWay = undefined
       }
     }
     this.#failing = false
   }
 
-  #putBack(tenantId: TenantId, { facts, suppressed }: Pending): void {
-    const batch = this.#batchOf(tenantId)
-    const all = [...facts, ...batch.facts]
-    batch.facts = all.slice(0, maxPerBatch)
-    batch.suppressed += suppressed + all.length - batch.facts.length
-    this.#kept -= all.length - batch.facts.length
+  #write(tenantId: TenantId, lane: Lane): Promise<void> {
+    lane.writing = this.#writeLane(tenantId, lane).finally(() => {
+      lane.writing = undefined
+      if (lane.awaited.length > 0 && !this.#ended) void this.#write(tenantId, lane).catch(() => undefined)
+      else if (lane.facts.length === 0) this.#lanes.delete(tenantId)
+    })
+    return lane.writing
+  }
+
+  /** One transaction. Rejects where it failed, with everything put back or told. */
+  async #writeLane(tenantId: TenantId, lane: Lane): Promise<void> {
+    const { facts, suppressed } = lane
+    lane.facts = []
+    lane.suppressed = 0
+    const awaited = lane.awaited.splice(0, maxAwaitedPerBatch)
+    const count = facts.length + suppressed
+    this.#underWay += count
+    try {
+      await writeBatch(this.#options, tenantId, facts, suppressed, awaited)
+      this.#kept -= facts.length
+      for (const { resolve } of awaited) resolve()
+    } catch (error) {
+      this.#putBack(lane, facts, suppressed)
+      for (const { reject } of awaited) reject(error)
+      if (count > 0 && !this.#failing) this.#options.failed(count, error)
+      if (count > 0) this.#failing = true
+      if (count > 0) this.#flushIn(retryAfterMs)
+      throw error
+    } finally {
+      this.#underWay -= count
+    }
+  }
+
+  #putBack(lane: Lane, facts: readonly TimedFact[], suppressed: number): void {
+    const all = [...facts, ...lane.facts]
+    lane.facts = all.slice(0, maxPerBatch)
+    lane.suppressed += suppressed + all.length - lane.facts.length
+    this.#kept -= all.length - lane.facts.length
   }
 }
 
-async function writeBatch(options: AccessLogOptions, tenantId: TenantId, batch: Pending): Promise<void> {
-  const platform = tenantId === platformTenantId
-  const database = platform ? options.directoryDatabase : options.cell
-  const ledger: Ledger = platform ? directoryLedger : cellLedger
-  const binding = platform
-    ? platformBindingOf(options.capability)
-    : ({ kind: 'tenant', tenantId, workspaceId: nilUuid, allWorkspaces: true } as const)
-  const chain = `access/${options.replica}`
-  await database.write(binding, async (manager) => {
-    const { isNew, ...start } = await lockChain(manager, ledger, tenantId, chain, database.rowLock.forUpdate)
-    let end: { sequence: number; chainHash: Uint8Array } = start
-    const last = batch.facts.length - 1
-    for (const [at, { fact, time }] of batch.facts.entries()) {
-      const details = at === last && batch.suppressed > 0 ? { suppressed: batch.suppressed } : {}
-      end = await appendJournal(manager, ledger, tenantId, end, entryFrom(options, chain, fact, time, details))
-    }
-    await storeChain(manager, ledger, tenantId, chain, end, isNew)
-    const wasCommitted = async (later: EntityManager): Promise<boolean> => {
-      const { sequence } = await lockChain(later, ledger, tenantId, chain, database.rowLock.forUpdate)
-      return sequence === end.sequence
-    }
-    return { value: undefined, keep: true, wasCommitted }
+function goingAway(): TenureError {
+  return new TenureError('SHUTTING_DOWN', 'This server is going away. Repeat the call; another one answers.')
+}
+
+function tooMany(): TenureError {
+  return new TenureError('OVERLOADED', 'Too many accesses wait to be written down. Repeat the call in a second.', {
+    retryAfterMs: 1_000,
   })
-}
-
-function entryFrom(
-  { ids }: AccessLogOptions,
-  chain: string,
-  fact: AccessFact,
-  eventTime: Date,
-  details: JournalEntry['details'],
-): JournalEntry {
-  return {
-    chain,
-    eventId: ids.next(),
-    eventTime,
-    workspaceId: fact.context?.workspaceId ?? nilUuid,
-    event: fact.event,
-    target: fact.target.slice(0, 300),
-    actor: fact.actor,
-    denied: fact.denied,
-    reason: fact.reason,
-    details,
-    revision: 0,
-    changes: null,
-    attemptId: null,
-    idempotencyKey: null,
-    requestHash: null,
-    answer: null,
-  }
 }

@@ -11,7 +11,7 @@ import { assertOutsidePlaces } from './place-check.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 import { type PlatformReadScope, platformScope } from './platform-scope.ts'
 import type { Actor } from './tenant-context.ts'
-import { keeping, type Mutation, runUnit, type UnitCore } from './unit-of-work.ts'
+import { keeping, type Mutation, orderOfAuthority, runUnit, type UnitCore } from './unit-of-work.ts'
 import type { WriteTurns } from './write-turns.ts'
 
 export interface PlatformUnit extends UnitCore, PlatformReadScope {}
@@ -104,6 +104,7 @@ async function runIn<O extends DescMessage>(
   const unitResult = await runUnit(
     {
       ...{ manager, ledger: directoryLedger, head, mutation, actor, ids, changes },
+      order: orderOfAuthority(manager, directoryLedger, head),
       checkState: () => undefined,
       workspaceId: nilUuid,
       now: new Date(clock.nowMs()),

@@ -5,8 +5,9 @@ import { DirectoryJournalTable, type JournalRow, JournalTable } from './journal-
 import type { PlatformCapability } from './platform-capability.ts'
 import type { PlatformReadScope } from './platform-scope.ts'
 import type { Rows } from './rows.ts'
-import type { ReadScope, Scopes } from './scope.ts'
+import type { Scopes } from './scope.ts'
 import type { TenantContext } from './tenant-context.ts'
+import type { ReadScope } from './tenant-unit.ts'
 
 /** The journal of one tenant, or of the platform, inside one snapshot. */
 export interface JournalScope {

@@ -1,7 +1,6 @@
 import type { EntityManager } from 'typeorm'
 import { TenureError } from '../base/errors.ts'
-import { type AuditFacts, authorityChain, chainEvent, chainStart } from './audit-chain.ts'
-import type { Actor } from './tenant-context.ts'
+import { chainStart } from './audit-chain.ts'
 
 /** The tables that carry heads, journal and chains: those of a cell, or those of the directory. Same rules for both. */
 export interface Ledger {
@@ -30,26 +29,6 @@ export interface Head {
 }
 
 export type ChangeLog = (readonly [table: string, workspaceId: string, id: string])[]
-
-/** What a journal row is written from. */
-export interface JournalEntry {
-  readonly chain: string
-  readonly eventId: string
-  readonly eventTime: Date
-  readonly workspaceId: string
-  readonly event: string
-  readonly target: string
-  readonly actor: Actor
-  readonly denied: boolean
-  readonly reason: string
-  readonly details: Readonly<Record<string, string | number | boolean | readonly string[]>>
-  readonly revision: number
-  readonly changes: ChangeLog | null
-  readonly attemptId: string | null
-  readonly idempotencyKey: Uint8Array | null
-  readonly requestHash: Uint8Array | null
-  readonly answer: Uint8Array | null
-}
 
 export interface ChainEnd {
   readonly sequence: number
@@ -99,7 +78,7 @@ export async function advanceHead(
 /** One unit of work as its journal row tells it from every other. */
 export interface Attempt {
   readonly tenantId: string
-  /** In the authority chain. */
+  readonly chain: string
   readonly sequence: number
   readonly attemptId: string
 }
@@ -117,7 +96,7 @@ export async function isCommitted(
   await lockHead(manager, ledger, attempt.tenantId, lock)
   const rows: Record<string, unknown>[] = await manager.query(
     `SELECT attempt_id FROM ${ledger.journal} WHERE tenant_id = ? AND chain = ? AND sequence = ?`,
-    [attempt.tenantId, authorityChain, attempt.sequence],
+    [attempt.tenantId, attempt.chain, attempt.sequence],
   )
   return rows[0]?.attempt_id === attempt.attemptId
 }
@@ -142,64 +121,6 @@ export async function storedAnswer(
     )
   }
   return (row.answer as Uint8Array | null) ?? undefined
-}
-
-/** Writes one journal row behind `end` and answers the new end. */
-export async function appendJournal(
-  manager: EntityManager,
-  ledger: Ledger,
-  tenantId: string,
-  end: ChainEnd,
-  entry: JournalEntry,
-): Promise<ChainEnd> {
-  const sequence = end.sequence + 1
-  const { record, hash } = chainEvent(end.chainHash, auditFacts(tenantId, sequence, entry))
-  await manager.query(
-    `INSERT INTO ${ledger.journal} (tenant_id, chain, sequence, event_id, workspace_id, event_time, principal, event, target, ` +
-      'record, hash, revision, changes, attempt_id, idempotency_key, request_hash, answer) ' +
-      'VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    [
-      tenantId,
-      entry.chain,
-      sequence,
-      entry.eventId,
-      entry.workspaceId,
-      entry.eventTime,
-      entry.actor.principal,
-      entry.event,
-      entry.target,
-      record,
-      hash,
-      entry.revision,
-      entry.changes === null ? null : JSON.stringify(entry.changes),
-      entry.attemptId,
-      entry.idempotencyKey,
-      entry.requestHash,
-      entry.answer,
-    ],
-  )
-  return { sequence, chainHash: hash }
-}
-
-function auditFacts(tenantId: string, sequence: number, entry: JournalEntry): AuditFacts {
-  return {
-    tenantId,
-    chain: entry.chain,
-    sequence: BigInt(sequence),
-    eventId: entry.eventId,
-    eventTimeMs: BigInt(entry.eventTime.getTime()),
-    principal: entry.actor.principal,
-    credential: entry.actor.credential,
-    event: entry.event,
-    target: entry.target,
-    workspaceId: entry.workspaceId,
-    denied: entry.denied,
-    reason: entry.reason,
-    requestId: entry.actor.requestId,
-    clientIp: entry.actor.clientIp,
-    detailsJson: JSON.stringify(entry.details),
-    revision: BigInt(entry.revision),
-  }
 }
 
 /** Where a chain other than `authority` ends; a chain that has no row yet begins. */

@@ -2,16 +2,9 @@ import type { EntityManager } from 'typeorm'
 import type { Clock } from '../base/clock.ts'
 import { type Ids, nilUuid, platformTenantId } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
+import { appendJournal } from './append-journal.ts'
 import { authorityChain } from './audit-chain.ts'
-import {
-  advanceHead,
-  appendJournal,
-  cellLedger,
-  directoryLedger,
-  isCommitted,
-  type Ledger,
-  lockHead,
-} from './ledger.ts'
+import { advanceHead, cellLedger, directoryLedger, isCommitted, type Ledger, lockHead } from './ledger.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 import type { Actor } from './tenant-context.ts'
 
@@ -84,5 +77,5 @@ async function beginOne(
     answer: null,
   })
   await advanceHead(manager, ledger, head, end, revision)
-  return { tenantId, sequence: end.sequence, attemptId }
+  return { tenantId, chain: authorityChain, sequence: end.sequence, attemptId }
 }

@@ -2,7 +2,7 @@ import { EntitySchema } from 'typeorm'
 import { asciiColumn, timeColumn } from '../base/columns.ts'
 import { TenureError } from '../base/errors.ts'
 import type { PlatformUnit } from './directory.ts'
-import type { Unit } from './scope.ts'
+import type { Unit } from './tenant-unit.ts'
 
 /** A name that was in use once. An old audit event, token or bookmark must never come to mean somebody else. */
 export interface RetiredNameRow {

@@ -3,11 +3,12 @@ import type { EntityManager } from 'typeorm'
 import type { Ids } from '../base/ids.ts'
 import { encodeRevision } from '../base/revision.ts'
 import type { Database, Written } from '../storage/database.ts'
+import { appendJournal } from './append-journal.ts'
 import { authorityChain } from './audit-chain.ts'
 import {
   type Attempt,
   advanceHead,
-  appendJournal,
+  type ChainEnd,
   type ChangeLog,
   type Head,
   isCommitted,
@@ -40,17 +41,39 @@ export interface UnitCore {
   /** The time of everything this unit writes. */
   readonly now: Date
   readonly head: Head
-  /** The token of the revision that this unit makes. */
+  /** The token of the revision that this unit makes; of one that makes none: of the tenant's present one. */
   readonly revision: string
   /** Adds a fact to the audit event. Never a secret, never a person's data. */
   note(key: string, value: string | number | boolean | readonly string[]): void
   target(name: string): void
 }
 
+/** Where a unit stands among all others: the chain its event goes on, and the revision. */
+export interface UnitOrder {
+  readonly chain: string
+  /** Locked. */
+  readonly end: ChainEnd
+  /** Of the tenant, as soon as this unit is committed. */
+  readonly revision: number
+  /** Whether it is this unit that makes it. */
+  readonly makesRevision: boolean
+  advance(end: ChainEnd): Promise<void>
+}
+
+/** Of a unit of authority: the only one of its tenant, because it holds the head. */
+export function orderOfAuthority(manager: EntityManager, ledger: Ledger, head: Head): UnitOrder {
+  const revision = head.revision + 1
+  return {
+    ...{ chain: authorityChain, end: head, revision, makesRevision: true },
+    advance: (end) => advanceHead(manager, ledger, head, end, revision),
+  }
+}
+
 export interface UnitRun<O extends DescMessage> {
   readonly manager: EntityManager
   readonly ledger: Ledger
   readonly head: Head
+  readonly order: UnitOrder
   readonly mutation: Mutation<O>
   readonly actor: Actor
   readonly workspaceId: string
@@ -70,21 +93,21 @@ export interface UnitResult<O extends DescMessage> {
 }
 
 /**
- * The part of a unit of work that is the same for tenants and the directory, after the head is locked: answer a repeated
- * request, run the closure, write one journal row, advance the head. Everything stands or falls with one transaction.
+ * The part of a unit of work that is the same for tenants and the directory, authority and volume, after the head is
+ * locked: answer a repeated request, run the closure, write one journal row, advance its chain. Everything stands or falls
+ * with one transaction.
  */
 export async function runUnit<O extends DescMessage>(
   run: UnitRun<O>,
   closure: (unit: UnitCore) => Promise<MessageShape<O>>,
 ): Promise<UnitResult<O>> {
-  const { manager, ledger, head, mutation } = run
+  const { manager, ledger, head, order, mutation } = run
   if (mutation.idempotency !== undefined) {
     const stored = await storedAnswer(manager, ledger, head.tenantId, mutation.idempotency)
     if (stored !== undefined) return { answer: fromBinary(mutation.response, stored), made: undefined }
   }
   // After the look for a stored answer: a repeated deletion finds its tenant deleted, by itself.
   run.checkState()
-  const revision = head.revision + 1
   const details: Record<string, string | number | boolean | readonly string[]> = {}
   let target = mutation.target
   const answer = await closure({
@@ -95,7 +118,7 @@ export async function runUnit<O extends DescMessage>(
       tenantId: head.tenantId,
       timelineId: head.timelineId,
       placementEpoch: head.placementEpoch,
-      tenantRevision: revision,
+      tenantRevision: order.revision,
     }),
     note: (key, value) => {
       details[key] = value
@@ -106,8 +129,8 @@ export async function runUnit<O extends DescMessage>(
   })
   if (mutation.validateOnly) return { answer, made: undefined }
   const attemptId = run.ids.next()
-  const end = await appendJournal(manager, ledger, head.tenantId, head, {
-    chain: authorityChain,
+  const end = await appendJournal(manager, ledger, head.tenantId, order.end, {
+    chain: order.chain,
     eventId: run.ids.next(),
     eventTime: run.now,
     workspaceId: run.workspaceId,
@@ -117,16 +140,16 @@ export async function runUnit<O extends DescMessage>(
     denied: false,
     reason: '',
     details,
-    revision,
+    revision: order.makesRevision ? order.revision : 0,
     changes: run.changes,
     attemptId,
     idempotencyKey: mutation.idempotency?.key ?? null,
     requestHash: mutation.idempotency?.requestHash ?? null,
     answer: mutation.idempotency === undefined ? null : answerToKeep(mutation, answer),
   })
-  await advanceHead(manager, ledger, head, end, revision)
-  const attempt = { tenantId: head.tenantId, sequence: end.sequence, attemptId }
-  return { answer, made: { revision, attempt, chainHash: end.chainHash } }
+  await order.advance(end)
+  const attempt = { tenantId: head.tenantId, chain: order.chain, sequence: end.sequence, attemptId }
+  return { answer, made: { revision: order.revision, attempt, chainHash: end.chainHash } }
 }
 
 /** What the database is told of a unit: whether to commit it, and how to find out whether it did. */

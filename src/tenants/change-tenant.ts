@@ -2,7 +2,7 @@ import { create, type DescMessage, type MessageInitShape, type MessageShape } fr
 import { notFound, TenureError } from '../base/errors.ts'
 import { checkEtag } from '../base/etag.ts'
 import { type Call, contextOf, mutationOf } from '../rpc/call.ts'
-import type { Unit } from '../tenancy/scope.ts'
+import type { Unit } from '../tenancy/tenant-unit.ts'
 import type { TenantFields, TenantHeadRow, TenantState } from './tenant.ts'
 import { tenantToProto } from './tenant-proto.ts'
 import type { TenantServiceParts } from './tenant-service.ts'

@@ -1,6 +1,6 @@
 import type { PlatformReadScope } from '../tenancy/platform-scope.ts'
 import type { Rows } from '../tenancy/rows.ts'
-import type { ReadScope } from '../tenancy/scope.ts'
+import type { ReadScope } from '../tenancy/tenant-unit.ts'
 import type { TenantHeadRow } from './tenant.ts'
 import { TenantHeadTable } from './tenant-table.ts'
 

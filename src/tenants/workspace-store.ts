@@ -1,5 +1,5 @@
 import type { Rows } from '../tenancy/rows.ts'
-import type { ReadScope } from '../tenancy/scope.ts'
+import type { ReadScope } from '../tenancy/tenant-unit.ts'
 import type { WorkspaceRow } from './workspace.ts'
 import { WorkspaceTable } from './workspace-table.ts'
 

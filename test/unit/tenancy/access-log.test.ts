@@ -21,6 +21,8 @@ const maxPerTenant = 100
 const maxKept = 20_000
 
 let away: boolean
+/** Begun by the log that was opened last. */
+let transactions: number
 let replica: string
 
 beforeEach(() => {
@@ -34,11 +36,15 @@ function awayNow(): never {
 
 /** A log of its own, over the databases of the kernel or another, which can be away. */
 function openLog(cell: Database = kernel.platform.storage.cell) {
+  transactions = 0
   const failures: { readonly count: number; readonly lost: boolean }[] = []
   const reached = (database: Database): Database => ({
     ...{ engine: database.engine, rowLock: database.rowLock, renew: () => undefined, onlyIf: () => undefined },
     read: (binding, work) => database.read(binding, work),
-    write: async (binding, work) => (away ? awayNow() : database.write(binding, work)),
+    write: async (binding, work) => {
+      transactions += 1
+      return away ? awayNow() : database.write(binding, work)
+    },
     [Symbol.asyncDispose]: async () => undefined,
   })
   const log = createAccessLog({
@@ -163,10 +169,60 @@ test('what was on its way when the end came, and nobody heard of again, is count
   expect(failures).toEqual([{ count: 7, lost: true }])
 })
 
+test('an access that is waited for is written when whoever waits goes on, beyond every bound of those that are not', async () => {
+  const { log } = openLog()
+  for (let at = 0; at < maxPerTenant + 50; at += 1) log.record(factOf(acme.uid, `seen ${at}`))
+  const targets = Array.from({ length: maxPerTenant + 50 }, (_, at) => `given ${at}`)
+  await Promise.all(targets.map((target) => log.recordDurably(factOf(acme.uid, target))))
+  const rows = await written()
+  expect(rows.targets.filter((target) => target.startsWith('given'))).toEqual(targets)
+  expect(rows.suppressed).toBe(50)
+  await log[Symbol.asyncDispose]()
+})
+
+test('accesses that are waited for at the same time share a transaction', async () => {
+  const { log } = openLog()
+  const first = log.recordDurably(factOf(acme.uid))
+  await Promise.all([first, ...Array.from({ length: 200 }, () => log.recordDurably(factOf(acme.uid)))])
+  expect(transactions).toBe(2)
+  await log[Symbol.asyncDispose]()
+})
+
+test('an access that cannot be written is refused to whoever waits, at once, and not kept for later', async () => {
+  const { log, failures } = openLog()
+  away = true
+  await expect(log.recordDurably(factOf(acme.uid, 'refused'))).rejects.toThrow('the database is away')
+  away = false
+  await log.recordDurably(factOf(acme.uid, 'given'))
+  await log.flush()
+  expect([(await written()).targets, failures]).toEqual([['given'], []])
+  await log[Symbol.asyncDispose]()
+  await expect(log.recordDurably(factOf(acme.uid))).rejects.toMatchObject({ reason: 'SHUTTING_DOWN' })
+})
+
+test('no more accesses wait than the bound, and who comes then is told to come back', async () => {
+  let free = (): void => undefined
+  const freed = new Promise<void>((resolve) => {
+    free = resolve
+  })
+  const slow = journalInMemory(() => undefined)
+  const { write } = slow
+  const { log } = openLog({ ...slow, write: async (binding, work) => freed.then(() => write(binding, work)) })
+  const waiting = Array.from({ length: 5_000 }, () => log.recordDurably(factOf(acme.uid)))
+  await expect(log.recordDurably(factOf(acme.uid))).rejects.toMatchObject({ reason: 'OVERLOADED', retryAfterMs: 1_000 })
+  free()
+  await Promise.all(waiting)
+  await log.recordDurably(factOf(acme.uid))
+  await log[Symbol.asyncDispose]()
+})
+
+const columnsOfJournal = 17
+
 /** Tells of every journal row; every chain is a new one. Real rows would take too long. */
 function journalInMemory(inserted: (record: unknown, tenantId: unknown) => void): Database {
   const query = async (sql: string, parameters: readonly unknown[]) => {
-    if (sql.startsWith('INSERT INTO journal')) inserted(parameters[9], parameters[0])
+    if (!sql.startsWith('INSERT INTO journal')) return []
+    for (let at = 0; at < parameters.length; at += columnsOfJournal) inserted(parameters[at + 9], parameters[at])
     return []
   }
   type Write = (binding: unknown, work: (manager: unknown) => Promise<{ value: unknown }>) => Promise<unknown>

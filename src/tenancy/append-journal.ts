@@ -1,0 +1,123 @@
+import type { EntityManager } from 'typeorm'
+import { type AuditFacts, chainEvent } from './audit-chain.ts'
+import type { ChainEnd, ChangeLog, Ledger } from './ledger.ts'
+import type { Actor } from './tenant-context.ts'
+
+/** What a journal row is written from. */
+export interface JournalEntry {
+  readonly chain: string
+  readonly eventId: string
+  readonly eventTime: Date
+  readonly workspaceId: string
+  readonly event: string
+  readonly target: string
+  readonly actor: Actor
+  readonly denied: boolean
+  readonly reason: string
+  readonly details: Readonly<Record<string, string | number | boolean | readonly string[]>>
+  readonly revision: number
+  readonly changes: ChangeLog | null
+  readonly attemptId: string | null
+  readonly idempotencyKey: Uint8Array | null
+  readonly requestHash: Uint8Array | null
+  readonly answer: Uint8Array | null
+}
+
+const columns =
+  'tenant_id, chain, sequence, event_id, workspace_id, event_time, principal, event, target, record, hash, revision, ' +
+  'changes, attempt_id, idempotency_key, request_hash, answer'
+const marks = `(${columns
+  .split(', ')
+  .map(() => '?')
+  .join(', ')})`
+
+/** Rows per INSERT, largest first: few texts, so that each is parsed and prepared once. */
+const rowsPerStatement = [32, 8, 1]
+
+/** Writes one journal row behind `end` and answers the new end. */
+export function appendJournal(
+  manager: EntityManager,
+  ledger: Ledger,
+  tenantId: string,
+  end: ChainEnd,
+  entry: JournalEntry,
+): Promise<ChainEnd> {
+  return appendAllToJournal(manager, ledger, tenantId, end, [entry])
+}
+
+/** Writes one journal row for each entry, in their order, and answers the new end. */
+export async function appendAllToJournal(
+  manager: EntityManager,
+  ledger: Ledger,
+  tenantId: string,
+  end: ChainEnd,
+  entries: readonly JournalEntry[],
+): Promise<ChainEnd> {
+  const rows: unknown[][] = []
+  let { sequence, chainHash } = end
+  for (const entry of entries) {
+    sequence += 1
+    const { record, hash } = chainEvent(chainHash, auditFacts(tenantId, sequence, entry))
+    rows.push(valuesOf(tenantId, sequence, entry, record, hash))
+    chainHash = hash
+  }
+  for (let at = 0; at < rows.length; ) {
+    const count = rowsPerStatement.find((size) => size <= rows.length - at) ?? 1
+    const values = Array.from({ length: count }, () => marks).join(', ')
+    await manager.query(
+      `INSERT INTO ${ledger.journal} (${columns}) VALUES ${values}`,
+      rows.slice(at, at + count).flat(),
+    )
+    at += count
+  }
+  return { sequence, chainHash }
+}
+
+function valuesOf(
+  tenantId: string,
+  sequence: number,
+  entry: JournalEntry,
+  record: Uint8Array,
+  hash: Uint8Array,
+): unknown[] {
+  return [
+    tenantId,
+    entry.chain,
+    sequence,
+    entry.eventId,
+    entry.workspaceId,
+    entry.eventTime,
+    entry.actor.principal,
+    entry.event,
+    entry.target,
+    record,
+    hash,
+    entry.revision,
+    entry.changes === null ? null : JSON.stringify(entry.changes),
+    entry.attemptId,
+    entry.idempotencyKey,
+    entry.requestHash,
+    entry.answer,
+  ]
+}
+
+function auditFacts(tenantId: string, sequence: number, entry: JournalEntry): AuditFacts {
+  return {
+    tenantId,
+    chain: entry.chain,
+    sequence: BigInt(sequence),
+    eventId: entry.eventId,
+    eventTimeMs: BigInt(entry.eventTime.getTime()),
+    principal: entry.actor.principal,
+    credential: entry.actor.credential,
+    event: entry.event,
+    target: entry.target,
+    workspaceId: entry.workspaceId,
+    denied: entry.denied,
+    reason: entry.reason,
+    requestId: entry.actor.requestId,
+    clientIp: entry.actor.clientIp,
+    detailsJson: JSON.stringify(entry.details),
+    revision: BigInt(entry.revision),
+  }
+}
