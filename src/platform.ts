@@ -3,6 +3,7 @@ import { loadCatalogue, seedOwnPermissions } from './access/catalogue-loader.ts'
 import { createDemands } from './access/demands.ts'
 import { PermissionCatalogue } from './access/engine/catalogue.ts'
 import { createEngine } from './access/engine/engine.ts'
+import type { EngineAlarm } from './access/engine/engine-alarm.ts'
 import { combineEngines, type Engines } from './access/engines.ts'
 import { factsOfCommit } from './access/facts-of-commit.ts'
 import { createFactsReader } from './access/facts-reader.ts'
@@ -16,9 +17,10 @@ import type { Config } from './config/config.ts'
 import { createAuthenticator } from './credentials/authenticator.ts'
 import { type Feeds, openFeeds } from './feeds.ts'
 import { registerCells } from './placement/cell-store.ts'
-import type { AccessRecorder, Authenticator, Demands, Freshness } from './rpc/ports.ts'
+import type { AccessEvent, AccessRecorder, Authenticator, Demands, Freshness } from './rpc/ports.ts'
 import type { Runtime } from './server.ts'
 import { openStorage, type Storage } from './storage-parts.ts'
+import type { AccessFact } from './tenancy/access-batch.ts'
 import { type AccessLog, createAccessLog } from './tenancy/access-log.ts'
 import { claimCell } from './tenancy/cell-identity.ts'
 import { type Directory, openDirectory } from './tenancy/directory.ts'
@@ -69,11 +71,15 @@ export async function openPlatform(config: Config, runtime: Runtime): Promise<Pl
   opened.feeds.start()
   const accessLog = stack.use(openAccessLog(config, runtime, storage, capabilities))
   const recorder: AccessRecorder = {
-    record: ({ caller, ...event }) =>
-      accessLog.record({ ...event, tenantId: event.context?.tenantId ?? caller.tenantId }),
+    record: (event) => accessLog.record(factOf(event)),
+    recordDurably: (event) => accessLog.recordDurably(factOf(event)),
   }
   const owned = stack.move()
   return { ...opened, storage, capabilities, accessLog, recorder, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+function factOf({ caller, ...event }: AccessEvent): AccessFact {
+  return { ...event, tenantId: event.context?.tenantId ?? caller.tenantId }
 }
 
 /** The directory, the cell and what decides by them, followed from before the first row was read. */
@@ -177,6 +183,11 @@ interface Sources {
   readonly staleness: Staleness
 }
 
+const alarmTexts: Readonly<Record<EngineAlarm['kind'], string>> = {
+  UNREADABLE_ROW: 'a row that grants access cannot be read; its place is closed',
+  REFRESH_FAILED: 'what changed in a tenant could not be read; the next question reads the tenant whole',
+}
+
 function openEngines(
   config: Config,
   { clock, log }: Runtime,
@@ -187,7 +198,7 @@ function openEngines(
     catalogue,
     clock,
     directoryRevision: directory.revision,
-    alarm: (alarm: object) => log.error({ ...alarm }, 'a row that grants access cannot be read; its place is closed'),
+    alarm: (alarm: EngineAlarm) => log.error({ ...alarm }, alarmTexts[alarm.kind]),
   }
   const tenantIdOf = async (slug: string) => (await tenants.findBySlug(slug))?.tenantId as TenantId | undefined
   const { maxTenantsInMemory: maxTenants } = config.limits

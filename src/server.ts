@@ -7,10 +7,10 @@ import { pooledRandom } from './base/random-pool.ts'
 import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
 import { formatListenAddress } from './config/listen-address.ts'
+import { openKeys } from './keys.ts'
 import { createLog, type Log } from './observe/log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
 import { openPlatform, type Platform } from './platform.ts'
-import { openKeyring, openPageTokenKey } from './platform-keys.ts'
 import { createHealth } from './rpc/health.ts'
 import { compilePolicies } from './rpc/method-policy.ts'
 import { createPipeline } from './rpc/pipeline.ts'
@@ -73,8 +73,8 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   await using stack = new AsyncDisposableStack()
   const runtime = createRuntime(config, overrides)
   const platform = stack.use(await openPlatform(config, runtime))
-  const keyring = stack.use(await openKeyring(config, runtime))
-  const services = createServices(platform, runtime, config, await openPageTokenKey(platform, keyring, runtime))
+  const keys = stack.use(await openKeys(config, runtime, platform))
+  const services = createServices(platform, runtime, config, keys)
   const health = createHealth(tenureServices)
   const all = [...services, health.implementation]
   const descriptors = all.map(({ service }) => service)

@@ -6,6 +6,7 @@ import { TenureError } from './base/errors.ts'
 import type { Config } from './config/config.ts'
 import { createApiKeyService } from './credentials/api-key-service.ts'
 import type { Status } from './gen/google/rpc/status_pb.ts'
+import type { Keys } from './keys.ts'
 import { createMembershipService } from './people/membership-service.ts'
 import { createServiceAccountService } from './people/service-account-service.ts'
 import { createUserService } from './people/user-service.ts'
@@ -13,6 +14,7 @@ import type { Platform } from './platform.ts'
 import type { ServiceImplementation } from './rpc/call.ts'
 import { failureOf, statusOf } from './rpc/error-mapping.ts'
 import { createPageTokens } from './rpc/page-token.ts'
+import { createSecretService } from './secrets/secret-service.ts'
 import type { Runtime } from './server.ts'
 import { createJournalReader } from './tenancy/journal-store.ts'
 import { createTenantService } from './tenants/tenant-service.ts'
@@ -24,11 +26,11 @@ export function createServices(
   platform: Platform,
   runtime: Runtime,
   config: Config,
-  pageTokenKey: Uint8Array,
+  { pageTokenKey, sealer }: Keys,
 ): ServiceImplementation[] {
   const { environment, cells } = config
   const tokens = createPageTokens({ key: pageTokenKey, random: runtime.random })
-  const parts = { ...platform, ...runtime, tokens, environment, cells }
+  const parts = { ...platform, ...runtime, tokens, environment, cells, sealer }
   const { capabilities, directory, scopes, accessLog } = platform
   return [
     createAccessService({
@@ -56,6 +58,7 @@ export function createServices(
     }),
     createMembershipService(parts),
     createRoleService(parts),
+    createSecretService(parts),
     createServiceAccountService(parts),
     createTenantService(parts),
     createUserService(parts),

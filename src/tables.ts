@@ -6,6 +6,8 @@ import { MembershipTable } from './people/membership-table.ts'
 import { PlatformServiceAccountTable, ServiceAccountTable } from './people/service-account-table.ts'
 import { UserTable } from './people/user-table.ts'
 import { CellTable } from './placement/cell-table.ts'
+import { SecretTable } from './secrets/secret-table.ts'
+import { SecretVersionTable } from './secrets/secret-version-table.ts'
 import type { GuardedTables } from './sql-guard/guard-types.ts'
 import { CellIdentityTable, DirectoryHeartbeatTable, FeedHeartbeatTable } from './tenancy/cell-tables.ts'
 import { AuditChainTable, DirectoryChainTable, DirectoryHeadTable } from './tenancy/chain-tables.ts'
@@ -28,6 +30,8 @@ export const cellTables: readonly EntitySchema[] = [
   MembershipTable,
   RoleTable,
   ApiKeyTable,
+  SecretTable,
+  SecretVersionTable,
   RetiredNameTable,
 ] as unknown as EntitySchema[]
 

@@ -53,6 +53,9 @@ export const codeOfReason = {
   REQUEST_TOO_LARGE: 'RESOURCE_EXHAUSTED',
   DEADLINE_EXCEEDED: 'DEADLINE_EXCEEDED',
   CANCELLED: 'CANCELLED',
+  KEYRING_UNAVAILABLE: 'UNAVAILABLE',
+  KEY_DESTROYED: 'FAILED_PRECONDITION',
+  TOKEN_TOO_LARGE: 'INVALID_ARGUMENT',
 } as const satisfies Record<string, CanonicalCode>
 
 export type ErrorReason = keyof typeof codeOfReason

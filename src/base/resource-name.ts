@@ -8,21 +8,26 @@ export interface Place {
 
 export const platformPlace: Place = { tenant: '', workspace: '' }
 
-/** A resource name taken apart: where it lies, of which collection it is, and its last segment. */
+/** A resource name taken apart: where it lies, of which collection it is, and its id there. */
 export interface ResourceName extends Place {
   /** `tenants`, `workspaces`, `users`, …; empty when the name is empty (the platform itself). */
   readonly collection: string
   readonly id: string
+  /** Of what belongs to a resource: `versions/3` of a secret. Empty where the name is the resource's own. */
+  readonly part: string
 }
+
+/** What belongs to a resource and has a name below its name. */
+const partsOf: Readonly<Record<string, string>> = { secrets: 'versions' }
 
 /**
  * Takes a name apart that field rules have already found well-formed. A tenant's own name lies in that tenant, a
  * workspace's own name in that workspace. Undefined when the segments do not pair up.
  */
 export function parseName(name: string): ResourceName | undefined {
-  if (name === '') return { ...platformPlace, collection: '', id: '' }
+  if (name === '') return { ...platformPlace, collection: '', id: '', part: '' }
   const segments = name.split('/')
-  if (segments.length % 2 !== 0 || segments.length > 6) return undefined
+  if (segments.length % 2 !== 0 || segments.length > 8) return undefined
   let tenant = ''
   let workspace = ''
   let at = 0
@@ -36,8 +41,10 @@ export function parseName(name: string): ResourceName | undefined {
   }
   const collection = segments[at] ?? (workspace === '' ? 'tenants' : 'workspaces')
   const id = segments[at + 1] ?? (workspace === '' ? tenant : workspace)
-  if (segments.length > at + 2) return undefined
-  return { tenant, workspace, collection, id }
+  const [partCollection, part = ''] = segments.slice(at + 2)
+  if (segments.length > at + 4 || (partCollection !== undefined && partCollection !== partsOf[collection]))
+    return undefined
+  return { tenant, workspace, collection, id, part }
 }
 
 /** What tells a resource from its siblings. */

@@ -44,6 +44,8 @@ export interface Config {
   readonly database: DatabaseConfig
   readonly databasePool: DatabasePoolConfig
   readonly keyring: LocalKeyringConfig
+  /** How long an unwrapped data key may serve; 0: for one value. */
+  readonly dataKeyCacheMs: number
   readonly rootKeyFile: string
   /** Undefined only where it is the HTTP address and the system chooses that port: then it is httpUrlOf what is bound. */
   readonly issuer: string | undefined

@@ -117,6 +117,7 @@ function configFrom(values: WholeValues, database: Config['database'], tls: Conf
     database,
     databasePool: { readers: values.databaseReaders, writers: values.databaseWriters },
     keyring: values.keyring,
+    dataKeyCacheMs: values.dataKeyCacheMs,
     rootKeyFile: values.rootKeyFile,
     issuer: values.issuer ?? (httpAddress.port === 0 ? undefined : httpUrlOf(httpAddress)),
     audience: values.audience,

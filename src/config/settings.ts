@@ -88,6 +88,11 @@ export const settings = {
     fallback: 'local:.tenure/keyring',
     description: 'Where the keys live that everything sealed depends on. Back it up apart from the database.',
   }),
+  dataKeyCacheMs: setting('TENURE_DATA_KEY_CACHE_MS', 'dataKeys.cacheMs', integerType(0, 3_600_000), {
+    fallback: 300_000,
+    description:
+      'How long a data key the keyring has unwrapped opens values without asking again, also while the keyring is away.',
+  }),
   rootKeyFile: setting('TENURE_ROOT_KEY_FILE', 'rootKeyFile', fileType, {
     fallback: '.tenure/root-api-key',
     description: 'Where `tenure bootstrap` writes the root API key, readable by its owner only.',

@@ -3,8 +3,8 @@ import type { RandomFill, TenantId, WorkspaceId } from '../base/ids.ts'
 import { isUuid } from '../base/ids.ts'
 import { lengthPrefixed } from '../base/length-prefixed.ts'
 import { type SealedEnvelope, SealedEnvelopeSchema } from '../gen/tenure/internal/v1/sealed_envelope_pb.ts'
-import { badCiphertext, open, seal } from './aead.ts'
-import type { Keyring } from './keyring.ts'
+import { badCiphertext, open, type Sealed, seal } from './aead.ts'
+import type { Keyring, WrappedDataKey } from './keyring.ts'
 import { KeyringError } from './keyring-error.ts'
 
 /** The one place a sealed value opens at: all of it is authenticated with the value, none of it is stored in the envelope. */
@@ -19,7 +19,10 @@ export interface SealedPlace {
   readonly version: number
 }
 
-const formatVersion = 1
+/** 1: the data key is wrapped for the very place of its value. 2: for every value of one purpose in one workspace. */
+export type EnvelopeFormat = 1 | 2
+
+const ownDataKey: EnvelopeFormat = 1
 const maxValueBytes = 1024 * 1024
 const maxEnvelopeBytes = maxValueBytes + 4096
 const purposePattern = /^[a-z0-9-]{1,64}$/
@@ -35,20 +38,11 @@ export async function sealValue(
   plaintext: Uint8Array,
   random: RandomFill,
 ): Promise<Uint8Array> {
-  if (plaintext.length > maxValueBytes) throw new KeyringError('INVALID', 'A sealed value has at most 1 MiB.')
+  checkValue(plaintext)
   const authenticated = authenticatedDataOf(place, keyId)
   const dataKey = await keyring.generateDataKey(keyId, authenticated)
   try {
-    const { nonce, ciphertext } = seal(dataKey.plaintext, authenticated, plaintext, random)
-    const envelope = create(SealedEnvelopeSchema, {
-      format: formatVersion,
-      keyId,
-      keyVersion: dataKey.wrapped.keyVersion,
-      wrappedDataKey: dataKey.wrapped.bytes,
-      nonce,
-      ciphertext,
-    })
-    return toBinary(SealedEnvelopeSchema, envelope)
+    return encodeEnvelope(ownDataKey, dataKey.wrapped, seal(dataKey.plaintext, authenticated, plaintext, random))
   } finally {
     dataKey.plaintext.fill(0)
   }
@@ -65,7 +59,7 @@ export async function openValue(
   sealed: Uint8Array,
 ): Promise<Uint8Array> {
   const authenticated = authenticatedDataOf(place, keyId)
-  const envelope = parseEnvelope(sealed)
+  const envelope = parseEnvelope(ownDataKey, sealed)
   // The envelope comes from a row somebody may have written; which key opens it is for the caller to say.
   if (envelope.keyId !== keyId) throw badCiphertext()
   const wrapped = { keyId, keyVersion: envelope.keyVersion, bytes: envelope.wrappedDataKey }
@@ -77,7 +71,12 @@ export async function openValue(
   }
 }
 
-function authenticatedDataOf(place: SealedPlace, keyId: string): Uint8Array {
+export function checkValue(plaintext: Uint8Array): void {
+  if (plaintext.length > maxValueBytes) throw new KeyringError('INVALID', 'A sealed value has at most 1 MiB.')
+}
+
+/** What a value is authenticated with, whatever the format. */
+export function authenticatedDataOf(place: SealedPlace, keyId: string): Uint8Array {
   const { purpose, tenantId, workspaceId, objectId, version } = place
   const hasIds = isUuid(tenantId) && isUuid(workspaceId) && isUuid(objectId)
   if (!purposePattern.test(purpose) || !hasIds || !Number.isSafeInteger(version) || version < 0) {
@@ -86,8 +85,17 @@ function authenticatedDataOf(place: SealedPlace, keyId: string): Uint8Array {
   return lengthPrefixed([purpose, tenantId, workspaceId, objectId, String(version), keyId])
 }
 
+export function encodeEnvelope(
+  format: EnvelopeFormat,
+  { keyId, keyVersion, bytes }: WrappedDataKey,
+  { nonce, ciphertext }: Sealed,
+): Uint8Array {
+  const fields = { format, keyId, keyVersion, wrappedDataKey: bytes, nonce, ciphertext }
+  return toBinary(SealedEnvelopeSchema, create(SealedEnvelopeSchema, fields))
+}
+
 /** One envelope has one encoding: others (unknown fields, fields twice, long varints) would let a stored value be changed unseen. */
-function parseEnvelope(bytes: Uint8Array): SealedEnvelope {
+export function parseEnvelope(format: EnvelopeFormat, bytes: Uint8Array): SealedEnvelope {
   if (bytes.length > maxEnvelopeBytes) throw badCiphertext()
   let envelope: SealedEnvelope
   try {
@@ -96,6 +104,6 @@ function parseEnvelope(bytes: Uint8Array): SealedEnvelope {
     throw badCiphertext()
   }
   const canonical = toBinary(SealedEnvelopeSchema, envelope)
-  if (envelope.format !== formatVersion || Buffer.compare(canonical, bytes) !== 0) throw badCiphertext()
+  if (envelope.format !== format || Buffer.compare(canonical, bytes) !== 0) throw badCiphertext()
   return envelope
 }

@@ -12,6 +12,8 @@ export interface Metrics {
   accessDecided(reason: string): void
   accessDenied(reason: string): void
   overloaded(limitClass: string): void
+  /** `outcome`: `ok`, or why not. */
+  keyringCalled(operation: string, outcome: string, durationMs: number): void
   /** Asked at every scrape: age in seconds of what decisions are made from; NaN before the first load. */
   watchFeedFreshness(ageSeconds: () => number): void
   watchInFlight(limitClass: string, count: () => number): void
@@ -51,6 +53,19 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const decisions = counter('tenure_access_decisions_total', 'Answers of the decision engine.', 'reason')
   const denials = counter('tenure_access_denials_total', 'Calls refused to an authenticated caller.', 'reason')
   const overload = counter('tenure_overloaded_total', 'Calls refused because too many are running.', 'class')
+  const keyringCalls = new Counter({
+    name: 'tenure_keyring_calls_total',
+    help: 'Questions to the keyring.',
+    labelNames: ['operation', 'outcome'],
+    registers,
+  })
+  const keyringLatency = new Histogram({
+    name: 'tenure_keyring_duration_seconds',
+    help: 'Time the keyring took to answer.',
+    labelNames: ['operation'],
+    buckets: latencyBucketsSeconds,
+    registers,
+  })
   const inFlight = new Map<string, () => number>()
   watchedGauge(registers, inFlight)
   const byReason = new Map<string, Counter.Internal>()
@@ -60,6 +75,10 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     accessDecided: (reason) => boundCounter(decisions, byReason, reason).inc(),
     accessDenied: (reason) => denials.inc({ reason }),
     overloaded: (limitClass) => overload.inc({ class: limitClass }),
+    keyringCalled(operation, outcome, durationMs) {
+      keyringCalls.inc({ operation, outcome })
+      keyringLatency.observe({ operation }, durationMs / 1000)
+    },
     watchFeedFreshness: (ageSeconds) => freshnessGauge(registers, ageSeconds),
     watchInFlight: (limitClass, count) => void inFlight.set(limitClass, count),
     contentType: registry.contentType,

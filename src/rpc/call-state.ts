@@ -2,7 +2,7 @@ import type { Message } from '@bufbuild/protobuf'
 import type { TenureError } from '../base/errors.ts'
 import type { Place } from '../base/resource-name.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
-import type { Call, Caller, Idempotency } from './call.ts'
+import type { AccessDetails, Call, Caller, Idempotency } from './call.ts'
 import type { Failure } from './error-mapping.ts'
 import type { InFlightLimiter } from './in-flight-limiter.ts'
 
@@ -58,6 +58,7 @@ export class CallState implements Call {
   stopped: TenureError | undefined = undefined
   onStop: ((reason: TenureError) => void) | undefined = undefined
   #controller: AbortController | undefined = undefined
+  #accessed: { readonly target: string; readonly details: AccessDetails } | undefined = undefined
 
   constructor(method: string, auditEvent: string, incoming: IncomingCall, startedMs: number) {
     this.method = method
@@ -76,6 +77,15 @@ export class CallState implements Call {
       if (this.stopped !== undefined) this.#controller.abort(this.stopped)
     }
     return this.#controller.signal
+  }
+
+  /** What the answer gives access to; the name asked for unless the handler knows better. */
+  get accessed(): { readonly target: string; readonly details: AccessDetails } {
+    return this.#accessed ?? { target: this.target, details: {} }
+  }
+
+  gaveAccess(target: string, details: AccessDetails = {}): void {
+    this.#accessed = { target, details }
   }
 
   stop(reason: TenureError): void {

@@ -33,6 +33,8 @@ export interface Idempotency {
   readonly requestHash: Uint8Array
 }
 
+export type AccessDetails = Readonly<Record<string, string | number | boolean | readonly string[]>>
+
 /** What a handler sees of a call, whatever transport it came by. */
 export interface Call {
   readonly requestId: string
@@ -52,6 +54,8 @@ export interface Call {
   /** Milliseconds since the epoch; unset when the client set none and the server has no limit. */
   readonly deadlineMs: number | undefined
   readonly signal: AbortSignal
+  /** For methods that are audited before their answer: what it was that the caller got, as the event names it. */
+  gaveAccess(target: string, details?: AccessDetails): void
 }
 
 /** An answer that is encoded already: the hot path hands out cached bytes. The pipeline decodes it for transports that need the message. */

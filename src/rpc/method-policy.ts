@@ -1,4 +1,12 @@
-import { type DescField, type DescMethod, type DescService, getOption, hasOption, ScalarType } from '@bufbuild/protobuf'
+import {
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  getOption,
+  hasOption,
+  ScalarType,
+} from '@bufbuild/protobuf'
 import {
   MethodPolicy_LimitClass,
   MethodPolicy_Scope,
@@ -28,6 +36,8 @@ export interface MethodPolicy {
   readonly limitClass: LimitClass
   /** Empty: not audited. */
   readonly auditEvent: string
+  /** The event is durable before the answer leaves. */
+  readonly auditBeforeAnswer: boolean
 }
 
 const scopeOf: Readonly<Partial<Record<MethodPolicy_Scope, Scope>>> = {
@@ -77,6 +87,7 @@ export function compileMethodPolicy(method: DescMethod, permissions: ReadonlySet
     permission: declared.permission,
     limitClass: limitClassOf[declared.limitClass] ?? refuse(name, 'has no limit class'),
     auditEvent: declared.auditEvent,
+    auditBeforeAnswer: declared.auditBeforeAnswer,
   }
   checkPolicy(policy, permissions)
   return policy
@@ -84,7 +95,8 @@ export function compileMethodPolicy(method: DescMethod, permissions: ReadonlySet
 
 function publicPolicy(method: DescMethod, name: string): MethodPolicy {
   const scopes = new Set<Scope>(['PUBLIC'])
-  return { method, name, scopes, tenantFrom: { kind: 'none' }, permission: '', limitClass: 'READ', auditEvent: '' }
+  const nothing = { permission: '', auditEvent: '', auditBeforeAnswer: false }
+  return { method, name, scopes, tenantFrom: { kind: 'none' }, limitClass: 'READ', ...nothing }
 }
 
 function scopesOf(name: string, declared: MethodPolicyMessage): ReadonlySet<Scope> {
@@ -95,7 +107,7 @@ function scopesOf(name: string, declared: MethodPolicyMessage): ReadonlySet<Scop
 }
 
 function checkPolicy(policy: MethodPolicy, permissions: ReadonlySet<string>): void {
-  const { name, scopes, tenantFrom, permission, auditEvent } = policy
+  const { name, scopes, tenantFrom, permission } = policy
   if (scopes.has('PUBLIC') && (scopes.size > 1 || permission !== '' || tenantFrom.kind !== 'none')) {
     refuse(name, 'is public and cannot have another scope, a permission or a tenant')
   }
@@ -114,7 +126,27 @@ function checkPolicy(policy: MethodPolicy, permissions: ReadonlySet<string>): vo
   }
   if (permission !== '' && !permissions.has(permission)) refuse(name, `names the unknown permission ${permission}`)
   if (permission === '' && !scopes.has('PUBLIC') && !scopes.has('CALLER')) refuse(name, 'names no permission')
-  if (policy.limitClass === 'WRITE' && auditEvent === '') refuse(name, 'writes but has no audit event')
+  checkAudit(policy)
+}
+
+function checkAudit({ method, name, limitClass, auditEvent, auditBeforeAnswer }: MethodPolicy): void {
+  if (limitClass === 'WRITE' && auditEvent === '') refuse(name, 'writes but has no audit event')
+  if (auditBeforeAnswer && (limitClass === 'WRITE' || auditEvent === '')) {
+    refuse(name, 'is to be audited before its answer, and has no event or is audited in its transaction')
+  }
+  // Who was given a secret is known before the secret is out.
+  if (limitClass !== 'WRITE' && !auditBeforeAnswer && hasSecret(method.output)) {
+    refuse(name, 'answers a secret that is not audited before')
+  }
+}
+
+function hasSecret(message: DescMessage, seen: ReadonlySet<DescMessage> = new Set()): boolean {
+  if (seen.has(message)) return false
+  const within = new Set([...seen, message])
+  return message.fields.some(
+    (field) =>
+      field.proto.options?.debugRedact === true || (field.message !== undefined && hasSecret(field.message, within)),
+  )
 }
 
 function tenantSourceOf(method: DescMethod, name: string, declared: MethodPolicyMessage): TenantSource {

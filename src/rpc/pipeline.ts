@@ -11,6 +11,7 @@ import { createInFlightLimiter } from './in-flight-limiter.ts'
 import type { LimitClass, MethodPolicy } from './method-policy.ts'
 import { createPatternMatcher } from './pattern-matcher.ts'
 import { runSteps } from './run-steps.ts'
+import { accountStep } from './steps/account.ts'
 import { auditStep } from './steps/audit.ts'
 import { authenticateStep } from './steps/authenticate.ts'
 import { authorizeStep } from './steps/authorize.ts'
@@ -45,6 +46,7 @@ export const pipelineSteps: readonly { name: string; phase: 'open' | 'act' | 'cl
   { name: 'limit', phase: 'act', make: limitStep },
   { name: 'idempotency', phase: 'act', make: idempotencyStep },
   { name: 'handle', phase: 'act', make: handleStep },
+  { name: 'account', phase: 'act', make: accountStep },
   { name: 'audit', phase: 'close', make: auditStep },
   { name: 'mapErrors', phase: 'close', make: mapErrorsStep },
   { name: 'observe', phase: 'close', make: observeStep },

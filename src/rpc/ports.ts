@@ -1,6 +1,6 @@
 import type { Place } from '../base/resource-name.ts'
 import type { Actor, TenantContext } from '../tenancy/tenant-context.ts'
-import type { Call, Caller } from './call.ts'
+import type { AccessDetails, Call, Caller } from './call.ts'
 
 /** Turns the text of an `authorization` header into a caller. */
 export interface Authenticator {
@@ -51,13 +51,18 @@ export interface AccessEvent {
   /** Resource name asked for. */
   readonly target: string
   readonly denied: boolean
-  /** ErrorReason of a refusal; empty otherwise. */
+  /** ErrorReason of a refusal, or what the caller is not told of it; empty otherwise. */
   readonly reason: string
+  /** Facts about it. Never a secret, never a person's data. */
+  readonly details?: AccessDetails
 }
 
-/** Keeps access events durably, in batches, bounded; never makes the call wait for a lock. */
+/** Keeps access events in batches, bounded; never makes the call wait for a head's lock. */
 export interface AccessRecorder {
+  /** In the background. */
   record(event: AccessEvent): void
+  /** Resolves when it is durable; rejects when it cannot be written now. */
+  recordDurably(event: AccessEvent): Promise<void>
 }
 
 /** For handlers whose demand depends on what they find: asks the gate once more, for another permission at the same place. */

@@ -5,6 +5,7 @@ import { AuditService } from '../gen/tenure/v1/audit_service_pb.ts'
 import { DiagnosticsService } from '../gen/tenure/v1/diagnostics_service_pb.ts'
 import { MembershipService } from '../gen/tenure/v1/membership_service_pb.ts'
 import { RoleService } from '../gen/tenure/v1/role_service_pb.ts'
+import { SecretService } from '../gen/tenure/v1/secret_service_pb.ts'
 import { ServiceAccountService } from '../gen/tenure/v1/service_account_service_pb.ts'
 import { TenantService } from '../gen/tenure/v1/tenant_service_pb.ts'
 import { UserService } from '../gen/tenure/v1/user_service_pb.ts'
@@ -18,6 +19,7 @@ export const tenureServices: readonly DescService[] = [
   DiagnosticsService,
   MembershipService,
   RoleService,
+  SecretService,
   ServiceAccountService,
   TenantService,
   UserService,

@@ -7,7 +7,7 @@ import type { Condition, Rows } from './rows.ts'
 export interface ListField {
   readonly property: string
   /** `word`: of a closed list; `text`: a final `*` matches any ending; `reference`: a resource name, found by `resolve`. */
-  readonly kind: 'word' | 'text' | 'exactText' | 'time' | 'reference'
+  readonly kind: 'word' | 'text' | 'exactText' | 'time' | 'number' | 'reference'
   readonly filter?: boolean
   readonly order?: boolean
   /** `word` only: what may be asked for. */
@@ -106,7 +106,8 @@ function orderFrom(text: string, spec: ListSpec): Order[] {
   const descending = order.at(-1)?.descending ?? false
   const withoutTie = order.filter(({ property }) => property !== spec.tieBreak)
   if (withoutTie.length < order.length && order[0]?.property === spec.tieBreak) return order.slice(0, 1)
-  return [...withoutTie, { property: spec.tieBreak, kind: 'text', descending }]
+  const tie = Object.values(spec.fields).find(({ property }) => property === spec.tieBreak)
+  return [...withoutTie, { property: spec.tieBreak, kind: tie?.kind ?? 'text', descending }]
 }
 
 function orderable(spec: ListSpec): string {
@@ -136,9 +137,22 @@ function after(order: readonly Order[], position: readonly string[]): Condition 
   })
   order.forEach(({ kind }, at) => {
     const text = position[at] ?? ''
-    parameters[`after_${at}`] = kind === 'time' ? new Date(text) : kind === 'exactText' ? Buffer.from(text) : text
+    parameters[`after_${at}`] = positionFrom(kind, text)
   })
   return { sql: branches.join(' OR '), parameters }
+}
+
+function positionFrom(kind: ListField['kind'], text: string): unknown {
+  switch (kind) {
+    case 'time':
+      return new Date(text)
+    case 'exactText':
+      return Buffer.from(text)
+    case 'number':
+      return Number(text)
+    default:
+      return text
+  }
 }
 
 class FilterCompiler {

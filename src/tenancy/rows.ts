@@ -34,6 +34,8 @@ export interface Rows<Row extends ObjectLiteral> {
   update(id: string, changes: Partial<Row>, only?: OlderThan<Row>): Promise<boolean>
   /** Whether there was such a row. */
   delete(id: string): Promise<boolean>
+  /** Every match, in one statement; answers how many there were. At least one property must be named. */
+  deleteAll(where: Partial<Row>): Promise<number>
 }
 
 /** Rows whose number is below a bound: for mirrors that several servers write, where the newest must win. */
@@ -101,14 +103,16 @@ export function createRows<Row extends ObjectLiteral>(
       return result.affected === 1
     },
     async delete(id) {
-      const result = await andWhere(
-        manager.createQueryBuilder().delete().from(table),
-        byId(id),
-        manager,
-        table,
-      ).execute()
+      const affected = await deleteRows(manager, table, byId(id))
       touched(id, null)
-      return result.affected === 1
+      return affected === 1
+    },
+    async deleteAll(where) {
+      if (Object.keys(where).length === 0) throw new Error(`every row of ${table.options.name} would be deleted`)
+      const found = await whereAll(select(), where, manager, table).select(`row.${idProperty}`).getMany()
+      await deleteRows(manager, table, { ...place, ...where })
+      for (const row of found) touched(String(row[idProperty]), null)
+      return found.length
     },
   }
 }
@@ -120,6 +124,16 @@ async function insertRows<Row extends ObjectLiteral>(
 ): Promise<void> {
   const values = rows as unknown as never
   await manager.createQueryBuilder().insert().into(table).values(values).updateEntity(false).execute()
+}
+
+async function deleteRows<Row extends ObjectLiteral>(
+  manager: EntityManager,
+  table: EntitySchema<Row>,
+  where: Partial<Row>,
+): Promise<number> {
+  const query = manager.createQueryBuilder().delete().from(table)
+  const { affected } = await andWhere(query, where, manager, table).execute()
+  return affected ?? 0
 }
 
 function pageOf<Row extends ObjectLiteral>(query: SelectQueryBuilder<Row>, page: PageQuery): Promise<Row[]> {

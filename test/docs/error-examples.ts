@@ -37,6 +37,9 @@ const examples: Readonly<Record<ErrorReason, TenureErrorOptions>> = {
   REQUEST_TOO_LARGE: {},
   DEADLINE_EXCEEDED: {},
   CANCELLED: {},
+  KEYRING_UNAVAILABLE: { retryAfterMs: 1_000 },
+  KEY_DESTROYED: {},
+  TOKEN_TOO_LARGE: {},
 }
 
 function fieldViolation(field: string, description: string): TenureErrorOptions {

@@ -197,7 +197,10 @@ export function createSmallPipeline(limits: Partial<PipelineLimits> = {}, level:
     authenticator,
     gate,
     freshness: { atLeast: () => undefined },
-    recorder: { record: (event) => void recorded.push(event) },
+    recorder: {
+      record: (event) => void recorded.push(event),
+      recordDurably: async (event) => void recorded.push(event),
+    },
     clock: systemClock,
     ids: createIds(systemClock, pooledRandom),
     log,

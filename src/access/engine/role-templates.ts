@@ -8,6 +8,8 @@ const sensitiveReads: ReadonlySet<string> = new Set([
   'apiKeys.list',
   'audit.list',
   'audit.verify',
+  // Keeps values from those who may only look.
+  'secrets.access',
 ])
 
 type Rule = (permission: CataloguedPermission) => boolean

@@ -1,6 +1,8 @@
 import { type ErrorReason, TenureError } from '../../base/errors.ts'
 import { platformTenantId } from '../../base/ids.ts'
+import type { Caller } from '../call.ts'
 import type { CallState } from '../call-state.ts'
+import type { AccessEvent } from '../ports.ts'
 import { actorOf } from './authorize.ts'
 import type { StepFactory, StepParts } from './step.ts'
 
@@ -17,7 +19,8 @@ const alwaysDenials: ReadonlySet<ErrorReason> = new Set([
 export const auditStep: StepFactory = (parts, { policy }) => {
   if (policy.scopes.has('PUBLIC')) return undefined
   const event = policy.auditEvent || policy.permission || policy.name
-  const keepsLooks = policy.limitClass !== 'WRITE' && policy.auditEvent !== ''
+  // What is audited before its answer is kept already.
+  const keepsLooks = policy.limitClass !== 'WRITE' && policy.auditEvent !== '' && !policy.auditBeforeAnswer
   return (state) => {
     if (state.caller === undefined) return
     if (state.error !== undefined) {
@@ -40,15 +43,10 @@ function isDenial(reason: ErrorReason, state: CallState): boolean {
 }
 
 function keep(parts: StepParts, state: CallState, event: string, reason: ErrorReason | ''): void {
-  const { caller, context, target } = state
-  if (caller === undefined) return
-  parts.recorder.record({
-    context,
-    caller,
-    actor: actorOf(state, caller),
-    event,
-    target,
-    denied: reason !== '',
-    reason,
-  })
+  if (state.caller !== undefined) parts.recorder.record(eventOf(state, state.caller, event, reason))
+}
+
+export function eventOf(state: CallState, caller: Caller, event: string, reason: ErrorReason | ''): AccessEvent {
+  const { context, target } = state
+  return { context, caller, actor: actorOf(state, caller), event, target, denied: reason !== '', reason }
 }

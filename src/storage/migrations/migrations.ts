@@ -2,9 +2,18 @@ import { directoryTables } from './0001-directory.ts'
 import { cellTables } from './0002-cell.ts'
 import { cellFeed } from './0003-feed.ts'
 import { directoryFeed } from './0004-directory-feed.ts'
+import { signingKeys } from './0005-signing-keys.ts'
+import { secrets } from './0006-secrets.ts'
 import type { Migration } from './migration.ts'
 
 /** The one list. Order is by number; a number is never reused and a migration that was released is never changed. */
-export const migrations: readonly Migration[] = [directoryTables, cellTables, cellFeed, directoryFeed]
+export const migrations: readonly Migration[] = [
+  directoryTables,
+  cellTables,
+  cellFeed,
+  directoryFeed,
+  signingKeys,
+  secrets,
+]
 
 export const schemaVersion = migrations.length

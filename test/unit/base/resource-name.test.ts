@@ -3,15 +3,22 @@ import { nameIn, parseName, placeName, platformPlace, reservedSlugs } from '../.
 import { checkSlug, slugFromUid } from '../../../src/base/slug.ts'
 
 test.each([
-  ['', { tenant: '', workspace: '', collection: '', id: '' }],
-  ['tenants/acme', { tenant: 'acme', workspace: '', collection: 'tenants', id: 'acme' }],
-  ['tenants/acme/workspaces/prod', { tenant: 'acme', workspace: 'prod', collection: 'workspaces', id: 'prod' }],
-  ['tenants/acme/users/bob', { tenant: 'acme', workspace: '', collection: 'users', id: 'bob' }],
+  ['', { tenant: '', workspace: '', collection: '', id: '', part: '' }],
+  ['tenants/acme', { tenant: 'acme', workspace: '', collection: 'tenants', id: 'acme', part: '' }],
+  [
+    'tenants/acme/workspaces/prod',
+    { tenant: 'acme', workspace: 'prod', collection: 'workspaces', id: 'prod', part: '' },
+  ],
+  ['tenants/acme/users/bob', { tenant: 'acme', workspace: '', collection: 'users', id: 'bob', part: '' }],
   [
     'tenants/acme/workspaces/prod/memberships/m1',
-    { tenant: 'acme', workspace: 'prod', collection: 'memberships', id: 'm1' },
+    { tenant: 'acme', workspace: 'prod', collection: 'memberships', id: 'm1', part: '' },
   ],
-  ['permissions/orders.read', { tenant: '', workspace: '', collection: 'permissions', id: 'orders.read' }],
+  [
+    'tenants/acme/workspaces/prod/secrets/db/versions/3',
+    { tenant: 'acme', workspace: 'prod', collection: 'secrets', id: 'db', part: '3' },
+  ],
+  ['permissions/orders.read', { tenant: '', workspace: '', collection: 'permissions', id: 'orders.read', part: '' }],
 ])('the name %j says where it lies', (name, expected) => {
   expect(parseName(name)).toEqual(expected)
 })
@@ -21,6 +28,9 @@ test.each([
   'tenants/acme/users',
   'tenants/acme/users/bob/keys/k1',
   'tenants/acme/workspaces/prod/memberships/m1/more/x',
+  'tenants/acme/workspaces/prod/memberships/m1/versions/3',
+  'tenants/acme/workspaces/prod/secrets/db/more/3',
+  'tenants/acme/workspaces/prod/secrets/db/versions/3/versions/4',
   'permissions/orders.read/tenants/acme',
 ])('%j pairs up with nothing', (name) => {
   expect(parseName(name)).toBeUndefined()
@@ -34,7 +44,7 @@ test('a name of one tenant never lies in another, wherever the other is mentione
 test('a name is made from the place it is read to', () => {
   for (const place of [platformPlace, { tenant: 'acme', workspace: '' }, { tenant: 'acme', workspace: 'prod' }]) {
     const name = nameIn(place, 'roles', 'reader')
-    expect(parseName(name)).toEqual({ ...place, collection: 'roles', id: 'reader' })
+    expect(parseName(name)).toEqual({ ...place, collection: 'roles', id: 'reader', part: '' })
     const own = parseName(placeName(place))
     expect({ tenant: own?.tenant, workspace: own?.workspace }).toEqual(place)
   }

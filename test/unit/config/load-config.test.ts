@@ -7,6 +7,7 @@ describe('what nobody sets has the documented default', () => {
     expect(load()).toEqual({
       grpcAddress: { host: '127.0.0.1', port: 7080 },
       httpAddress: { host: '127.0.0.1', port: 7081 },
+      dataKeyCacheMs: 300_000,
       database: { engine: 'sqlite', file: '.tenure/tenure.db' },
       databasePool: { readers: 8, writers: 16 },
       keyring: { kind: 'local', folder: '.tenure/keyring' },

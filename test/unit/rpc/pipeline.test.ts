@@ -28,6 +28,7 @@ describe('the steps', () => {
       'limit',
       'idempotency',
       'handle',
+      'account',
       'audit',
       'mapErrors',
       'observe',

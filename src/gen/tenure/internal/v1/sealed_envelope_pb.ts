@@ -19,7 +19,8 @@ export const file_tenure_internal_v1_sealed_envelope: GenFile = /*@__PURE__*/
  */
 export type SealedEnvelope = Message<"tenure.internal.v1.SealedEnvelope"> & {
   /**
-   * Version of this format: 1.
+   * How the data key is wrapped. 1: for the place of this one value. 2: for every value of its purpose in its
+   * workspace.
    *
    * @generated from field: uint32 format = 1;
    */

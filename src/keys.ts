@@ -1,0 +1,29 @@
+import type { Config } from './config/config.ts'
+import { meteredKeyring } from './keyring/metered-keyring.ts'
+import { createWorkspaceSealer, type WorkspaceSealer } from './keyring/workspace-sealer.ts'
+import type { Platform } from './platform.ts'
+import { openKeyring, openPageTokenKey } from './platform-keys.ts'
+import type { Runtime } from './server.ts'
+
+/** Everything that rests on the keyring. */
+export interface Keys extends AsyncDisposable {
+  readonly pageTokenKey: Uint8Array
+  readonly sealer: WorkspaceSealer
+}
+
+/** Opens the keyring of the configuration and what it seals; what a first start must make is made. */
+export async function openKeys(config: Config, runtime: Runtime, platform: Platform): Promise<Keys> {
+  await using stack = new AsyncDisposableStack()
+  const { clock, random, metrics } = runtime
+  const keyring = stack.use(meteredKeyring(await openKeyring(config, runtime), clock, metrics.keyringCalled))
+  const pageTokenKey = await openPageTokenKey(platform, keyring, runtime)
+  const sealer = stack.use(
+    createWorkspaceSealer({
+      ...{ keyring, clock, random },
+      cacheMs: config.dataKeyCacheMs,
+      feedAgeMs: platform.feeds.ageMs,
+    }),
+  )
+  const owned = stack.move()
+  return { pageTokenKey, sealer, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
