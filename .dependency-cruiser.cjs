@@ -139,7 +139,7 @@ const areaRules = [
       // the rule `area-ports-are-types`.
       '^src/rpc/ports\\.ts$',
       // "Nobody grants what they do not hold" is one rule, and everything that grants has to ask it. Types only.
-      '^src/access/(?:grants|access-diff)\\.ts$',
+      '^src/access/(?:grants|access-diff|statements)\\.ts$',
       // Finds the principal a name stands for, over the two stores of people; keys have principals as owners.
       '^src/people/principal-named\\.ts$',
       // What the authenticator alone may reach, by the rule `access-engine`.
@@ -154,7 +154,7 @@ const areaRules = [
     severity: 'error',
     from: { path: `^src/(${anyArea})/` },
     to: {
-      path: ['^src/rpc/ports\\.ts$', '^src/access/(?:grants|engines)\\.ts$', '^src/access/engine/'],
+      path: ['^src/rpc/ports\\.ts$', '^src/access/(?:grants|engines|statements)\\.ts$', '^src/access/engine/'],
       pathNot: '^src/$1/',
       dependencyTypesNot: ['type-only'],
     },

@@ -1,14 +1,16 @@
 import type { Config } from './config/config.ts'
+import { openSigningKeys, type SigningKeys } from './credentials/signing-key-store.ts'
 import { meteredKeyring } from './keyring/metered-keyring.ts'
 import { createWorkspaceSealer, type WorkspaceSealer } from './keyring/workspace-sealer.ts'
 import type { Platform } from './platform.ts'
-import { openKeyring, openPageTokenKey } from './platform-keys.ts'
+import { openKeyring, openPageTokenKey, platformKeyId } from './platform-keys.ts'
 import type { Runtime } from './server.ts'
 
 /** Everything that rests on the keyring. */
 export interface Keys extends AsyncDisposable {
   readonly pageTokenKey: Uint8Array
   readonly sealer: WorkspaceSealer
+  readonly signingKeys: SigningKeys
 }
 
 /** Opens the keyring of the configuration and what it seals; what a first start must make is made. */
@@ -24,6 +26,10 @@ export async function openKeys(config: Config, runtime: Runtime, platform: Platf
       feedAgeMs: platform.feeds.ageMs,
     }),
   )
+  const { storage, directory, capabilities } = platform
+  const signingKeys = await storage.alone(() =>
+    openSigningKeys({ directory, capability: capabilities['signing-keys'], keyring, keyId: platformKeyId, ...runtime }),
+  )
   const owned = stack.move()
-  return { pageTokenKey, sealer, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return { pageTokenKey, sealer, signingKeys, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }

@@ -11,7 +11,7 @@ import type { Runtime } from './server.ts'
 import { SealedKeyTable } from './tenancy/sealed-key.ts'
 
 /** The keyring's key for what belongs to the platform itself. */
-const platformKeyId = 'tenure-platform'
+export const platformKeyId = 'tenure-platform'
 const keyName = 'page-token'
 const keyBytes = 32
 const place = {

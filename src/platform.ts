@@ -12,6 +12,7 @@ import { type AccessGate, createGate } from './access/gate.ts'
 import { createGrants, type Grants } from './access/grants.ts'
 import { createPlatformFactsReader } from './access/platform-facts-reader.ts'
 import { createStaleness, type Staleness } from './access/staleness.ts'
+import { createStatements, type Statements } from './access/statements.ts'
 import { platformTenantId, type TenantId } from './base/ids.ts'
 import type { Config } from './config/config.ts'
 import { createAuthenticator } from './credentials/authenticator.ts'
@@ -48,6 +49,7 @@ export interface Platform extends AsyncDisposable {
   readonly grants: Grants
   readonly demands: Demands
   readonly diffs: AccessDiffs
+  readonly statements: Statements
   readonly freshness: Freshness
   readonly authenticator: Authenticator
   readonly feeds: Feeds
@@ -167,10 +169,11 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
   })
   late.engines = engines
   late.gate = gate
+  const grants = createGrants({ engines, catalogue, clock })
+  const demands = createDemands({ engines, catalogue, clock })
   return {
     ...{ tenants, scopes, engines, gate, staleness },
-    grants: createGrants({ engines, catalogue, clock }),
-    demands: createDemands({ engines, catalogue, clock }),
+    ...{ grants, demands, statements: createStatements({ engines, clock, grants, demands }) },
     diffs: createAccessDiffs({ engines, catalogue, clock }),
     freshness: createFreshness({ engines, directory, ...feeds }),
     authenticator: createAuthenticator({ engines, clock, environment: config.environment }),

@@ -6,7 +6,7 @@ import { createJitter } from './base/jitter.ts'
 import { pooledRandom } from './base/random-pool.ts'
 import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
-import { formatListenAddress } from './config/listen-address.ts'
+import { formatListenAddress, httpUrlOf } from './config/listen-address.ts'
 import { openKeys } from './keys.ts'
 import { createLog, type Log } from './observe/log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
@@ -20,7 +20,7 @@ import { createServices } from './service-list.ts'
 import { createConnectHandler } from './transport/connect/connect-handler.ts'
 import { createGrpcServer } from './transport/grpc/grpc-server.ts'
 import { createHttpServer } from './transport/http/http-server.ts'
-import { probeRoutes } from './transport/http/routes.ts'
+import { probeRoutes, wellKnownRoutes } from './transport/http/routes.ts'
 
 /** What a test may replace. Everything else is real everywhere. */
 export interface ServerOverrides {
@@ -74,7 +74,9 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const runtime = createRuntime(config, overrides)
   const platform = stack.use(await openPlatform(config, runtime))
   const keys = stack.use(await openKeys(config, runtime, platform))
-  const services = createServices(platform, runtime, config, keys)
+  const bound = { ...config.httpAddress }
+  const issuer = () => config.issuer ?? httpUrlOf(bound)
+  const services = createServices(platform, runtime, config, keys, issuer)
   const health = createHealth(tenureServices)
   const all = [...services, health.implementation]
   const descriptors = all.map(({ service }) => service)
@@ -100,7 +102,10 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const http = stack.use(
     createHttpServer({
       rpc: createConnectHandler(pipeline),
-      routes: probeRoutes({ isHealthy: () => true, isReady: () => serving, metrics: runtime.metrics }),
+      routes: [
+        ...probeRoutes({ isHealthy: () => true, isReady: () => serving, metrics: runtime.metrics }),
+        ...wellKnownRoutes({ issuer, jwks: () => ({ keys: keys.signingKeys.published }) }),
+      ],
       log: runtime.log,
       limits: { drainMs },
       ...tls,
@@ -113,6 +118,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const grpcPort = await listening(config.grpcAddress, () => grpc.listen(formatListenAddress(config.grpcAddress)))
   const { host, port } = config.httpAddress
   const httpPort = await listening(config.httpAddress, () => http.listen(host, port))
+  bound.port = httpPort
   serving = true
   health.setServing(true)
   const owned = stack.move()

@@ -5,6 +5,8 @@ import { createDiagnosticsService } from './assurance/diagnostics-service.ts'
 import { TenureError } from './base/errors.ts'
 import type { Config } from './config/config.ts'
 import { createApiKeyService } from './credentials/api-key-service.ts'
+import { createSigningKeyService } from './credentials/signing-key-service.ts'
+import { createTokenService } from './credentials/token-service.ts'
 import type { Status } from './gen/google/rpc/status_pb.ts'
 import type { Keys } from './keys.ts'
 import { createMembershipService } from './people/membership-service.ts'
@@ -26,11 +28,12 @@ export function createServices(
   platform: Platform,
   runtime: Runtime,
   config: Config,
-  { pageTokenKey, sealer }: Keys,
+  { pageTokenKey, sealer, signingKeys }: Keys,
+  issuer: () => string,
 ): ServiceImplementation[] {
-  const { environment, cells } = config
+  const { environment, cells, audience } = config
   const tokens = createPageTokens({ key: pageTokenKey, random: runtime.random })
-  const parts = { ...platform, ...runtime, tokens, environment, cells, sealer }
+  const parts = { ...platform, ...runtime, tokens, environment, cells, sealer, signingKeys, issuer, audience }
   const { capabilities, directory, scopes, accessLog } = platform
   return [
     createAccessService({
@@ -60,7 +63,9 @@ export function createServices(
     createRoleService(parts),
     createSecretService(parts),
     createServiceAccountService(parts),
+    createSigningKeyService(parts),
     createTenantService(parts),
+    createTokenService(parts),
     createUserService(parts),
     createWorkspaceService(parts),
   ]

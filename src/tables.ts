@@ -2,6 +2,7 @@ import type { EntitySchema } from 'typeorm'
 import { PermissionTable } from './access/permission-table.ts'
 import { RoleTable } from './access/role-table.ts'
 import { ApiKeyTable, PlatformApiKeyTable } from './credentials/api-key-table.ts'
+import { SigningKeyTable } from './credentials/signing-key-table.ts'
 import { MembershipTable } from './people/membership-table.ts'
 import { PlatformServiceAccountTable, ServiceAccountTable } from './people/service-account-table.ts'
 import { UserTable } from './people/user-table.ts'
@@ -56,6 +57,7 @@ export const directoryTables: readonly EntitySchema[] = [
   PlatformApiKeyTable,
   DirectoryRetiredNameTable,
   SealedKeyTable,
+  SigningKeyTable,
   DirectoryHeartbeatTable,
 ] as unknown as EntitySchema[]
 

@@ -2,13 +2,14 @@ import { invalidField, TenureError } from '../base/errors.ts'
 import type { TenantId } from '../base/ids.ts'
 import { type Place, parseName, placeName } from '../base/resource-name.ts'
 import { type ParsedApiKey, parseApiKey } from '../credentials/api-key.ts'
-import type { AuthorizeRequest, Principal } from '../gen/tenure/v1/access_service_pb.ts'
+import type { AuthorizeRequest } from '../gen/tenure/v1/access_service_pb.ts'
 import { actorOf, type Call, callerOf } from '../rpc/call.ts'
 import type { AccessRecorder, Demand, Freshness, Gate } from '../rpc/ports.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
-import { type Decision, noAccess, type Question, type Subject, unauthenticated } from './engine/decision.ts'
+import { type Decision, noAccess, type Question, unauthenticated } from './engine/decision.ts'
 import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
 import type { Engines } from './engines.ts'
+import { subjectFrom } from './subject.ts'
 import { verifySecret } from './verify-secret.ts'
 
 export interface SubjectParts {
@@ -116,13 +117,4 @@ function askAboutKey(snapshot: TenantSnapshot, key: ParsedApiKey, where: Omit<Qu
   const fact = verifySecret(snapshot, key)
   if (fact === undefined) return badCredential
   return { kind: 'question', snapshot, question: { ...where, subject: { kind: 'api_key', apiKeyId: fact.apiKeyId } } }
-}
-
-/** Undefined: a principal of another tenant, a stranger here. */
-function subjectFrom({ kind }: Principal, tenant: string): Subject | undefined {
-  if (kind.case === 'identity') return { kind: 'identity', issuer: kind.value.issuer, subject: kind.value.subject }
-  if (kind.case === undefined) throw new TenureError('INVALID_FIELD', 'principal: must be set')
-  const name = parseName(kind.value)
-  if (name === undefined || name.tenant !== tenant) return undefined
-  return { kind: kind.case === 'user' ? 'user' : 'service_account', slug: name.id }
 }

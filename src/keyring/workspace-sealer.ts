@@ -50,7 +50,7 @@ export function createWorkspaceSealer(options: WorkspaceSealerOptions): Workspac
 }
 
 /** The one key of a workspace: whoever destroys it has destroyed everything the workspace sealed. */
-export function workspaceKeyId(workspaceId: string): string {
+function workspaceKeyId(workspaceId: string): string {
   return `workspace-${workspaceId}`
 }
 

@@ -7,7 +7,9 @@ import { MembershipService } from '../gen/tenure/v1/membership_service_pb.ts'
 import { RoleService } from '../gen/tenure/v1/role_service_pb.ts'
 import { SecretService } from '../gen/tenure/v1/secret_service_pb.ts'
 import { ServiceAccountService } from '../gen/tenure/v1/service_account_service_pb.ts'
+import { SigningKeyService } from '../gen/tenure/v1/signing_key_service_pb.ts'
 import { TenantService } from '../gen/tenure/v1/tenant_service_pb.ts'
+import { TokenService } from '../gen/tenure/v1/token_service_pb.ts'
 import { UserService } from '../gen/tenure/v1/user_service_pb.ts'
 import { WorkspaceService } from '../gen/tenure/v1/workspace_service_pb.ts'
 
@@ -21,7 +23,9 @@ export const tenureServices: readonly DescService[] = [
   RoleService,
   SecretService,
   ServiceAccountService,
+  SigningKeyService,
   TenantService,
+  TokenService,
   UserService,
   WorkspaceService,
 ]

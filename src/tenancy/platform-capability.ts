@@ -41,6 +41,7 @@ export const platformTables = {
   'platform-audit': { directory_heads: 'read', directory_journal: 'read', directory_chains: 'read' },
   'platform-access-log': { directory_journal: 'write', directory_chains: 'write' },
   'sealed-keys': { sealed_keys: 'write' },
+  'signing-keys': { directory_heads: 'write', directory_journal: 'write', signing_keys: 'write' },
   /** After a restore: every head begins a new timeline. */
   restore: {
     directory_heads: 'write',

@@ -8,6 +8,8 @@ export interface RouteAnswer {
   readonly status: number
   readonly contentType: string
   readonly body: string
+  /** Default: `no-store`. */
+  readonly cacheControl?: string
 }
 
 /** One plain page beside the RPCs, by method and exact path. */
@@ -37,6 +39,37 @@ export function probeRoutes(probes: Probes): readonly Route[] {
   ]
 }
 
+/** How long verifiers may keep the keys, in seconds: a new one is published that long before it signs. */
+const jwksMaxAgeSeconds = 300
+
+export interface TokenVerification {
+  readonly issuer: () => string
+  /** The keys as RFC 7517 writes them. */
+  readonly jwks: () => { readonly keys: readonly object[] }
+}
+
+/** Where verifiers find the keys, and what they are told about who issues (RFC 8414, and the same where OpenID clients look). */
+export function wellKnownRoutes({ issuer, jwks }: TokenVerification): readonly Route[] {
+  const cached = (value: unknown): RouteAnswer => ({
+    ...json(200, value),
+    cacheControl: `public, max-age=${jwksMaxAgeSeconds}`,
+  })
+  const metadata = () =>
+    cached({
+      issuer: issuer(),
+      jwks_uri: `${issuer()}/.well-known/jwks.json`,
+      response_types_supported: [],
+      grant_types_supported: [],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['EdDSA'],
+    })
+  return [
+    { method: 'GET', path: '/.well-known/jwks.json', answer: () => cached(jwks()) },
+    { method: 'GET', path: '/.well-known/openid-configuration', answer: metadata },
+    { method: 'GET', path: '/.well-known/oauth-authorization-server', answer: metadata },
+  ]
+}
+
 function state(good: boolean): RouteAnswer {
   return json(good ? 200 : 503, { status: good ? 'ok' : 'unavailable' })
 }
@@ -52,7 +85,7 @@ export function send(response: HttpResponse, answer: RouteAnswer): void {
   target.writeHead(answer.status, {
     'content-type': answer.contentType,
     'content-length': body.length,
-    'cache-control': 'no-store',
+    'cache-control': answer.cacheControl ?? 'no-store',
     'x-content-type-options': 'nosniff',
   })
   target.end(body)

@@ -1,0 +1,86 @@
+import { create } from '@bufbuild/protobuf'
+import type { Clock } from '../base/clock.ts'
+import { type Ids, platformTenantId, type RandomFill, tenantLevel } from '../base/ids.ts'
+import { GetJwksResponseSchema } from '../gen/tenure/v1/signing_key_service_pb.ts'
+import { makeSigningKey, openSigningKey, type PublicJwk, type SigningKey } from '../jwt/signing-key.ts'
+import { openValue, type SealedPlace, sealValue } from '../keyring/envelope.ts'
+import type { Keyring } from '../keyring/keyring.ts'
+import type { Directory, PlatformUnit } from '../tenancy/directory.ts'
+import type { PlatformCapability } from '../tenancy/platform-capability.ts'
+import type { PlatformReadScope } from '../tenancy/platform-scope.ts'
+import type { Rows } from '../tenancy/rows.ts'
+import type { SigningKeyRow } from './signing-key.ts'
+import { SigningKeyTable } from './signing-key-table.ts'
+
+/** What tokens are signed with now, and what they are verified with. */
+export interface SigningKeys {
+  readonly active: SigningKey
+  /** Every key whose tokens are good. */
+  readonly published: readonly PublicJwk[]
+}
+
+export interface SigningKeyParts {
+  readonly directory: Directory
+  readonly capability: PlatformCapability<'signing-keys'>
+  readonly keyring: Keyring
+  /** Of the keyring: what private halves are sealed under. It exists. */
+  readonly keyId: string
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly random: RandomFill
+}
+
+export function signingKeyRows(scope: PlatformReadScope): Rows<SigningKeyRow> {
+  return scope.rows(SigningKeyTable)
+}
+
+/** Opens the keys of this installation; its first start makes one. Only one server at a time may be in here. */
+export async function openSigningKeys(parts: SigningKeyParts): Promise<SigningKeys> {
+  const stored = await readKeys(parts)
+  const rows = stored.some(({ state }) => state === 'ACTIVE') ? stored : [...stored, await addFirstKey(parts)]
+  const active = rows.find(({ state }) => state === 'ACTIVE')
+  if (active === undefined) throw new Error('no signing key is active')
+  const privateKeyPkcs8 = await openValue(parts.keyring, parts.keyId, placeOf(active.signingKeyId), active.envelope)
+  try {
+    return {
+      active: await openSigningKey({ kid: active.kid, privateKeyPkcs8 }),
+      published: rows
+        .filter(({ state }) => state !== 'REVOKED')
+        .map(({ publicKey }) => publicKey as unknown as PublicJwk),
+    }
+  } finally {
+    privateKeyPkcs8.fill(0)
+  }
+}
+
+function readKeys({ directory, capability }: SigningKeyParts): Promise<SigningKeyRow[]> {
+  return directory.read(capability, (scope) => signingKeyRows(scope).all({}))
+}
+
+async function addFirstKey(parts: SigningKeyParts): Promise<SigningKeyRow> {
+  const { directory, capability, keyring, keyId, clock, ids, random } = parts
+  const { kid, publicJwk, privateKeyPkcs8 } = await makeSigningKey(random)
+  const signingKeyId = ids.next()
+  const now = new Date(clock.nowMs())
+  const row: SigningKeyRow = {
+    ...{ signingKeyId, kid, algorithm: 'EdDSA', publicKey: { ...publicJwk }, state: 'ACTIVE' },
+    envelope: await sealValue(keyring, keyId, placeOf(signingKeyId), privateKeyPkcs8, random),
+    ...{ createTime: now, activateTime: now },
+  }
+  privateKeyPkcs8.fill(0)
+  const actor = { principal: 'serviceAccounts/root', credential: 'start', requestId: ids.next(), clientIp: '' }
+  const mutation = {
+    ...{ event: 'signingKeys.create', target: `signingKeys/${kid}`, idempotency: undefined, validateOnly: false },
+    response: GetJwksResponseSchema,
+  }
+  await directory.write(capability, actor, mutation, async (unit: PlatformUnit) => {
+    await signingKeyRows(unit).insert(row)
+    return create(GetJwksResponseSchema)
+  })
+  return row
+}
+
+function placeOf(signingKeyId: string): SealedPlace {
+  const place = { tenantId: platformTenantId, workspaceId: tenantLevel, objectId: signingKeyId, version: 1 }
+  return { purpose: 'signing-key', ...place }
+}
