@@ -162,7 +162,8 @@ class Inquiry {
   #workspaces(context: TenantContext, names: readonly string[]): WorkspaceStatement[] {
     if (context.workspaceSlug !== '') {
       const own = nameIn({ tenant: context.tenantSlug, workspace: '' }, 'workspaces', context.workspaceSlug)
-      if (names.some((name) => name !== own)) throw invalidField('workspaces', 'must lie in parent')
+      // Like one that never was: a key of one workspace learns of no other.
+      if (names.some((name) => name !== own)) throw notFound()
       return [this.#asked(context.workspaceSlug)]
     }
     if (names.length > 0) return names.map((name) => this.#asked(slugIn(name, context)))

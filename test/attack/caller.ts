@@ -1,7 +1,11 @@
-import type { DescMethod } from '@bufbuild/protobuf'
+import { type DescMethod, getOption } from '@bufbuild/protobuf'
+import { MethodPolicy_Scope, method_policy } from '../../src/gen/tenure/v1/method_policy_pb.ts'
 import { tenureServices } from '../../src/rpc/services.ts'
 
-export const everyMethod: readonly DescMethod[] = tenureServices.flatMap(({ methods }) => methods)
+/** Every one that asks for a credential. */
+export const everyMethod: readonly DescMethod[] = tenureServices
+  .flatMap(({ methods }) => methods)
+  .filter((method) => !getOption(method, method_policy).scopes.includes(MethodPolicy_Scope.PUBLIC))
 
 export function methodName(method: DescMethod): string {
   return `${method.parent.typeName.replace('tenure.v1.', '')}/${method.name}`

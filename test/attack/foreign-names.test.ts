@@ -8,7 +8,7 @@ import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
 import { compilePolicies, type MethodPolicy } from '../../src/rpc/method-policy.ts'
 import { tenureServices } from '../../src/rpc/services.ts'
-import { seedKey, seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { seedKey, seedPermissions, seedSecret, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 import { type Answer, bearer, callJson, everyMethod, methodName } from './caller.ts'
 import { type ForeignPair, foreignPairs, looksLikeName, type TwoTenants } from './foreign-values.ts'
@@ -62,6 +62,7 @@ async function seedMore({ name, slug }: TenantFixture): Promise<void> {
     await server.client(MembershipService).createMembership({ parent, membershipId: only, membership })
   }
   await seedKey(server, at, `${name}/serviceAccounts/owner-bot`)
+  await seedSecret(server, at, only)
 }
 
 async function ask(method: DescMethod, body: Json, key: string): Promise<Answer> {

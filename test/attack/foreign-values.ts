@@ -15,7 +15,7 @@ export interface TwoTenants {
 }
 
 const neverSlug = 'never-was'
-const neverIds = [neverSlug, '00000000-0000-7000-8000-00000000dead', 'nowhere.never']
+const neverIds = [neverSlug, '00000000-0000-7000-8000-00000000dead', 'nowhere.never', '999999']
 
 /** Every way a field can name something of the other tenant. Empty: it cannot name anything of a tenant. */
 export function foreignPairs(field: RequestField, { own, foreign }: TwoTenants): ForeignPair[] {
@@ -70,7 +70,7 @@ function inTenant(name: string, slug: string): string | undefined {
 /** Our workspace and child in their tenant. */
 function inWorkspace(ours: string, theirs: string): string | undefined {
   const mine = ours.split('/')
-  if (mine.length !== 6) return undefined
+  if (mine.length < 6) return undefined
   return ['tenants', theirs.split('/')[1], ...mine.slice(2, 4), ...theirs.split('/').slice(4)].join('/')
 }
 

@@ -18,7 +18,7 @@ export async function takeInventory(httpUrl: string, rootKey: string, first = ''
       for (const name of namesIn(JSON.parse(answer.body) as Json)) {
         if (found.has(name)) continue
         found.add(name)
-        if (/^tenants\/[^/]+(?:\/workspaces\/[^/]+)?$/.test(name)) places.push(name)
+        if (/^tenants\/[^/]+(?:\/workspaces\/[^/]+(?:\/secrets\/[^/]+)?)?$/.test(name)) places.push(name)
       }
     }
   }

@@ -1,7 +1,7 @@
 import { create, type DescField, type DescMessage, getOption, ScalarType } from '@bufbuild/protobuf'
 import { createValidator } from '@bufbuild/protovalidate'
 import { type FieldRules, field as fieldRules, oneof as oneofRules } from '../../src/gen/buf/validate/validate_pb.ts'
-import { shapesOf } from './name-shapes.ts'
+import { shapeOfName, shapesOf } from './name-shapes.ts'
 
 /** One field of a request, however deep it lies. */
 export interface RequestField {
@@ -41,7 +41,9 @@ function describeField(chain: readonly DescField[], desc: DescField): RequestFie
   const rules = getOption(desc, fieldRules)
   const text = isString(desc)
   const pattern = text ? patternOf(rules) : ''
-  const nameShapes = pattern === '' ? [] : shapesOf(pattern).filter((shape) => shape.includes('/'))
+  // An alias stands where an id stands: `versions/latest` names what `versions/3` names.
+  const shapes = shapesOf(pattern).filter((shape) => shape.includes('/'))
+  const nameShapes = [...new Set(shapes.map(shapeOfName))]
   const kind = text ? 'string' : messageOf(desc) === undefined ? 'other' : 'message'
   const path = chain.map(({ name }) => name).join('.')
   return { chain, desc, path, kind, pattern, nameShapes, required: isRequired(desc, rules, pattern) }
@@ -67,7 +69,7 @@ function isRequired(desc: DescField, rules: FieldRules, pattern: string): boolea
   const { type } = rules
   if (desc.oneof !== undefined) return desc.oneof.fields[0] === desc && getOption(desc.oneof, oneofRules).required
   if (rules.required || (type.case === 'repeated' && type.value.minItems > 0n)) return true
-  if (type.case === 'string' && type.value.minLen > 0n) return true
+  if ((type.case === 'string' || type.case === 'bytes') && type.value.minLen > 0n) return true
   if (desc.fieldKind === 'enum') return !isTaken(desc, 0)
   return desc.fieldKind === 'scalar' && pattern !== '' && !new RegExp(pattern).test('')
 }

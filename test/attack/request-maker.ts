@@ -1,4 +1,4 @@
-import type { DescField, DescMethod } from '@bufbuild/protobuf'
+import { type DescField, type DescMethod, ScalarType } from '@bufbuild/protobuf'
 import { shapesOf } from './name-shapes.ts'
 import { enumValueOf, fieldsOfRequest, type RequestField } from './request-fields.ts'
 
@@ -12,7 +12,7 @@ let made = 0
 /** A text that the pattern takes and nothing has yet. Throws for a rule it cannot follow: then the suite is to be mended. */
 function freshText(field: RequestField): string {
   made += 1
-  const ids = [`fresh-${made}`, `fresh${made}`, 'v1', '00000000-0000-7000-8000-0000000000aa', 'a']
+  const ids = [`fresh-${made}`, `fresh${made}`, 'v1', '00000000-0000-7000-8000-0000000000aa', 'a', '7']
   const shapes = field.pattern === '' ? ['{}'] : shapesOf(field.pattern).filter((shape) => shape !== '')
   const expression = new RegExp(field.pattern)
   const texts = shapes.flatMap((shape) => ids.map((id) => shape.replaceAll('{}', id)))
@@ -61,7 +61,12 @@ function valueFor(field: RequestField, options: MakeOptions): unknown {
   }
   if (!field.required) return undefined
   if (field.kind === 'message') return {}
+  if (isBytes(field.desc)) return Buffer.from('value').toString('base64')
   return field.desc.fieldKind === 'enum' ? enumValueOf(field.desc) : undefined
+}
+
+function isBytes(desc: DescField): boolean {
+  return desc.fieldKind === 'scalar' && desc.scalar === ScalarType.BYTES
 }
 
 function mayNameTenant({ nameShapes }: RequestField): boolean {

@@ -4,7 +4,7 @@ import type { Played } from './played.ts'
 const ids = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
 /** What the server makes anew for every call, and so differs between two answers that are the same. */
 const made: ReadonlySet<string> = new Set(
-  'feedFreshness uid etag revision nextPageToken secret prefix createTime updateTime deleteTime purgeTime time eventTime hash headHash'.split(
+  'feedFreshness uid etag revision nextPageToken secret prefix createTime updateTime deleteTime purgeTime destroyTime time eventTime hash headHash'.split(
     ' ',
   ),
 )

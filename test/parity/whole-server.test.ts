@@ -81,7 +81,7 @@ describe.each(everyMethod.map((method) => [methodName(method), method] as const)
     for (const field of fieldsOfRequest(method.input)) {
       const shape = field.nameShapes.findLast((each) => each.startsWith('tenants/'))
       if (shape === undefined || field.path.endsWith('roles') || answersPerItem(method)) continue
-      const never = ['never-was', '00000000-0000-7000-8000-00000000dead']
+      const never = ['never-was', '00000000-0000-7000-8000-00000000dead', '999999']
         .map((id) => shape.replace(/\{\}$/, id).replaceAll('{}', 'never-was'))
         .find((name) => new RegExp(field.pattern).test(name))
       const request = withField(requestOf(method), field, never)
@@ -95,7 +95,11 @@ describe.each(everyMethod.map((method) => [methodName(method), method] as const)
   test('a permission that is missing, and a method of the platform for a tenant', async () => {
     for (const key of answersPerItem(method) ? [] : [acme.viewerKey, acme.prodKey]) {
       const request = has(method, 'validate_only') ? { ...requestOf(method), validateOnly: true } : requestOf(method)
-      aliased(await playAliased(method, has(method, 'etag') ? { ...request, etag: 'stale' } : request, bearer(key)))
+      const refused = {
+        ...(has(method, 'etag') ? { etag: 'stale' } : {}),
+        ...(has(method, 'expected_latest') ? { expectedLatest: '9' } : {}),
+      }
+      aliased(await playAliased(method, { ...request, ...refused }, bearer(key)))
     }
   })
 

@@ -2,6 +2,7 @@ import { ApiKeyService } from '../../src/gen/tenure/v1/api_key_service_pb.ts'
 import { Membership_WorkspaceReach } from '../../src/gen/tenure/v1/membership_pb.ts'
 import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
 import { RoleService } from '../../src/gen/tenure/v1/role_service_pb.ts'
+import { SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
 import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_service_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
@@ -51,6 +52,7 @@ export async function seedTenant(test: TestServer, slug: string): Promise<Tenant
     membershipId: 'alice-prod',
     membership: { member: { case: 'user', value: `${name}/users/alice` }, roles: [`${name}/roles/order-reader`] },
   })
+  await seedSecret(test, `${name}/workspaces/prod`, 'database')
   const { ALL, NONE } = Membership_WorkspaceReach
   return {
     name,
@@ -63,6 +65,12 @@ export async function seedTenant(test: TestServer, slug: string): Promise<Tenant
     alice: `${name}/users/alice`,
     bob: `${name}/users/bob`,
   }
+}
+
+export async function seedSecret(test: TestServer, parent: string, secretId: string): Promise<void> {
+  const { secret } = await test.client(SecretService).createSecret({ parent, secretId })
+  const payload = Buffer.from(`of ${parent}`)
+  await test.client(SecretService).addSecretVersion({ parent: secret?.name ?? '', payload })
 }
 
 export async function seedAccount(
