@@ -59,8 +59,9 @@ async function insertSecret(unit: Unit, slug: string): Promise<void> {
   })
 }
 
-const write = (context: TenantContext, slug: string) =>
+const write = (context: TenantContext, slug: string, lastingMs = 0) =>
   kernel.platform.scopes.writeVolume(context, mutation, async (unit) => {
+    await new Promise((resolve) => setTimeout(resolve, lastingMs))
     await insertSecret(unit, slug)
     return create(CreateSecretResponseSchema, { revision: unit.revision })
   })
@@ -88,8 +89,9 @@ test('a unit of volume makes no revision, and its token is that of the present o
 
 test('the chain of a workspace begins once, however many write to it first', async () => {
   const context = await at(await newWorkspace())
-  await Promise.all(Array.from({ length: 20 }, (_, n) => write(context, `s-${n}`)))
-  expect(await verify(context)).toMatchObject({ valid: true, verifiedCount: 20 })
+  // Long enough that two are under way at once.
+  await Promise.all(Array.from({ length: 6 }, (_, n) => write(context, `s-${n}`, 50)))
+  expect(await verify(context)).toMatchObject({ valid: true, verifiedCount: 6 })
 })
 
 test('units of volume and of authority of one tenant go on beside each other, without one lost or refused', async () => {
