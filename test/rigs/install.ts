@@ -1,9 +1,16 @@
 import { installMysql } from './mysql/install-mysql.ts'
+import { installOpenBao } from './openbao/install-openbao.ts'
 
 // The part of `make rigs` that no package manager does for the system.
-try {
-  await installMysql()
-} catch (error) {
-  const why = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`make rigs: COULD NOT INSTALL MySQL: tests that need it will fail: ${why}\n`)
+const rigs: readonly (readonly [string, () => Promise<unknown>])[] = [
+  ['MySQL', installMysql],
+  ['OpenBao', installOpenBao],
+]
+for (const [name, install] of rigs) {
+  try {
+    await install()
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    process.stderr.write(`make rigs: COULD NOT INSTALL ${name}: tests that need it will fail: ${why}\n`)
+  }
 }
