@@ -44,7 +44,10 @@ export interface Keyring extends AsyncDisposable {
   /** Makes a key, version 1. Idempotent: a key that exists is described and left as it is. Throws DESTROYED for an id that was ever destroyed. */
   createKey(keyId: string): Promise<KeyDescription>
 
-  /** Adds a version, which wraps from now on; older versions go on unwrapping. Not idempotent. Throws UNKNOWN_KEY, DESTROYED. */
+  /**
+   * Adds a version, which wraps from now on; older versions go on unwrapping. Not idempotent. Where processes rotate one key
+   * at the same moment, an adapter may add more versions than there were calls. Throws UNKNOWN_KEY, DESTROYED.
+   */
   rotateKey(keyId: string): Promise<KeyDescription>
 
   /**
@@ -61,9 +64,11 @@ export interface Keyring extends AsyncDisposable {
 
   /**
    * Makes every version unrecoverable from this keyring and retires the id for good. Idempotent. The retirement comes
-   * first and is durable: from then on nothing unwraps, even if the process dies before every version is erased, and
-   * repeating the call erases the rest. Copies outside the keyring (backups, snapshots, blocks a disk keeps behind the
-   * file system) are out of its reach. Throws UNKNOWN_KEY.
+   * first and is durable: from then on the key is neither created, rotated nor described as living, even if the process
+   * dies before every version is erased, and repeating the call erases the rest. Adapters differ in what such a death
+   * leaves: the local one unwraps nothing from the retirement on, one in Vault goes on with data keys until the call is
+   * repeated, so whoever destroys repeats it until it resolves. Copies outside the keyring (backups, snapshots, blocks a
+   * disk keeps behind the file system) are out of its reach. Throws UNKNOWN_KEY.
    */
   destroyKey(keyId: string): Promise<KeyDescription>
 

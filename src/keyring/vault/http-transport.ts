@@ -1,0 +1,92 @@
+import * as http from 'node:http'
+import * as https from 'node:https'
+import { awayBecause, VaultAway } from './vault-away.ts'
+
+/** What node-vault hands to what it sends requests with. */
+export interface TransportRequest {
+  readonly method: string
+  readonly uri: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly json?: unknown
+  readonly signal: AbortSignal
+}
+
+/** What node-vault wants back. */
+export interface TransportResponse {
+  readonly statusCode: number
+  readonly body: unknown
+  readonly request: { readonly path: string }
+}
+
+export interface HttpTransport extends Disposable {
+  /** Throws VaultAway and nothing else. */
+  send(request: TransportRequest): Promise<TransportResponse>
+}
+
+export interface HttpTransportOptions {
+  readonly isEncrypted: boolean
+  /** PEM of the authorities the server's certificate must come from. Undefined: those this machine trusts. */
+  readonly ca: Buffer | undefined
+  readonly maxConnections: number
+}
+
+const maxAnswerBytes = 1024 * 1024
+/** Before whatever lies in between forgets an idle connection without a word. */
+const maxIdleMs = 20_000
+
+/**
+ * What carries requests instead of the client node-vault comes with, which follows redirects with the token, goes by way
+ * of any proxy the environment names, gives up keep-alive where an authority is set, and throws what holds the request.
+ */
+export function createHttpTransport({ isEncrypted, ca, maxConnections }: HttpTransportOptions): HttpTransport {
+  const pool = { keepAlive: true, maxSockets: maxConnections, maxFreeSockets: maxConnections, timeout: maxIdleMs }
+  const tls = ca === undefined ? {} : { ca }
+  const agent = isEncrypted ? new https.Agent({ ...pool, ...tls, minVersion: 'TLSv1.2' }) : new http.Agent(pool)
+  const { request } = isEncrypted ? https : http
+  return {
+    send: ({ method, uri, headers, json, signal }) =>
+      new Promise((resolve, reject) => {
+        const body = typeof json === 'object' && json !== null ? Buffer.from(JSON.stringify(json)) : undefined
+        const length = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }
+        const fail = (error: unknown) => {
+          reject(signal.aborted ? new VaultAway('does not answer in time') : awayBecause(error))
+        }
+        const url = new URL(uri)
+        // The header is what Vault's own agents demand of a request that is meant.
+        const outgoing = request(url, {
+          ...{ method, agent, signal },
+          headers: { ...headers, ...length, 'x-vault-request': 'true' },
+        })
+        outgoing.on('error', fail)
+        outgoing.on('response', (incoming) => {
+          readAnswer(incoming).then(
+            (text) =>
+              resolve({ statusCode: incoming.statusCode ?? 0, body: parse(text), request: { path: url.pathname } }),
+            fail,
+          )
+        })
+        outgoing.end(body)
+      }),
+    [Symbol.dispose]: () => agent.destroy(),
+  }
+}
+
+async function readAnswer(incoming: http.IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of incoming) {
+    bytes += chunk.length
+    if (bytes > maxAnswerBytes) throw new Error('the answer is too long')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** Undefined for what is no JSON: a proxy before Vault answers in HTML. */
+function parse(text: string): unknown {
+  try {
+    return text === '' ? undefined : JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
