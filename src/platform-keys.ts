@@ -6,6 +6,7 @@ import { openValue, sealValue } from './keyring/envelope.ts'
 import type { Keyring } from './keyring/keyring.ts'
 import { KeyringError } from './keyring/keyring-error.ts'
 import { openLocalKeyring } from './keyring/local/local-keyring.ts'
+import { openVaultKeyring } from './keyring/vault/vault-keyring.ts'
 import type { Platform } from './platform.ts'
 import type { Runtime } from './server.ts'
 import { SealedKeyTable } from './tenancy/sealed-key.ts'
@@ -23,11 +24,35 @@ const place = {
 }
 
 /** Opens the keyring of the configuration; what is wrong with it is a sentence for the operator. */
-export async function openKeyring(config: Config, { random, clock }: Runtime): Promise<Keyring> {
+export async function openKeyring(config: Config, runtime: Runtime): Promise<Keyring> {
+  await using stack = new AsyncDisposableStack()
   try {
-    return await openLocalKeyring({ folder: config.keyring.folder, random, clock })
+    const keyring = stack.use(await openAdapter(config.keyring, runtime))
+    await checkPlatformKey(keyring)
+    stack.move()
+    return keyring
   } catch (error) {
-    throw error instanceof KeyringError ? new StartError(error.message) : error
+    throw asStartError(error)
+  }
+}
+
+function asStartError(error: unknown): unknown {
+  return error instanceof KeyringError ? new StartError(error.message) : error
+}
+
+function openAdapter(config: Config['keyring'], runtime: Runtime): Promise<Keyring> {
+  const { random, clock, jitter, log } = runtime
+  if (config.kind === 'local') return openLocalKeyring({ folder: config.folder, random, clock })
+  return openVaultKeyring({ ...config, random, clock, jitter, log })
+}
+
+/** A key that lets its material out must stop the start: it would take years of secrets with it before anybody looks. */
+async function checkPlatformKey(keyring: Keyring): Promise<void> {
+  try {
+    await keyring.describeKey(platformKeyId)
+  } catch (error) {
+    // Before the first start there is none.
+    if (!(error instanceof KeyringError && error.reason === 'UNKNOWN_KEY')) throw error
   }
 }
 
@@ -37,10 +62,9 @@ export async function openPageTokenKey(platform: Platform, keyring: Keyring, run
   const capability = capabilities['sealed-keys']
   const stored = await directory.read(capability, (scope) => scope.rows(SealedKeyTable).find({ keyName }))
   if (stored !== undefined) return unseal(keyring, stored.envelope)
-  await keyring.createKey(platformKeyId)
   const key = Buffer.alloc(keyBytes)
   runtime.random(key)
-  const envelope = await sealValue(keyring, platformKeyId, place, key, runtime.random)
+  const envelope = await sealFirst(keyring, key, runtime)
   const createTime = new Date(runtime.clock.nowMs())
   try {
     await directory.writeUnlogged(capability, (scope) =>
@@ -54,15 +78,24 @@ export async function openPageTokenKey(platform: Platform, keyring: Keyring, run
   return key
 }
 
+async function sealFirst(keyring: Keyring, key: Uint8Array, { random }: Runtime): Promise<Uint8Array> {
+  try {
+    await keyring.createKey(platformKeyId)
+    return await sealValue(keyring, platformKeyId, place, key, random)
+  } catch (error) {
+    throw asStartError(error)
+  }
+}
+
 async function unseal(keyring: Keyring, envelope: Uint8Array): Promise<Uint8Array> {
   try {
     return await openValue(keyring, platformKeyId, place, envelope)
   } catch (error) {
     if (error instanceof KeyringError && (error.reason === 'UNKNOWN_KEY' || error.reason === 'BAD_CIPHERTEXT')) {
       throw new StartError(
-        'The keyring is not the one this database was made with: it cannot open what it sealed. Put the keyring folder back, or set TENURE_KEYRING to it.',
+        'The keyring is not the one this database was made with: it cannot open what it sealed. Put the keyring folder back, or set TENURE_KEYRING to the right one.',
       )
     }
-    throw error
+    throw asStartError(error)
   }
 }

@@ -2,7 +2,7 @@ import type { CellConfig } from './cells.ts'
 import type { ListenAddress } from './listen-address.ts'
 import type { logLevels } from './settings.ts'
 import type { StalenessByPermission } from './staleness.ts'
-import type { DatabaseConfig, LocalKeyringConfig } from './stores.ts'
+import type { DatabaseConfig, KeyringConfig } from './stores.ts'
 
 export interface TlsConfig {
   readonly certFile: string
@@ -37,13 +37,13 @@ export interface AccessConfig {
   readonly maxStalenessByPermission: StalenessByPermission
 }
 
-/** Everything a server is told from outside, validated. Deeply frozen, but for the bytes of TLS files. */
+/** Everything a server is told from outside, validated. Deeply frozen, but for the bytes of files. */
 export interface Config {
   readonly grpcAddress: ListenAddress
   readonly httpAddress: ListenAddress
   readonly database: DatabaseConfig
   readonly databasePool: DatabasePoolConfig
-  readonly keyring: LocalKeyringConfig
+  readonly keyring: KeyringConfig
   /** How long an unwrapped data key may serve; 0: for one value. */
   readonly dataKeyCacheMs: number
   readonly rootKeyFile: string

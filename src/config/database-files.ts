@@ -1,6 +1,6 @@
-import { isUtf8 } from 'node:buffer'
 import type { MysqlFiles, MysqlUrl } from './mysql-url.ts'
 import { authorityProblems, certificateProblems, type NamedBytes, readNamed } from './pem.ts'
+import { secretIn } from './secret-file.ts'
 import type { ReadFile } from './settings-file.ts'
 import type { DatabaseConfig, MysqlTlsConfig, SqliteConfig } from './stores.ts'
 
@@ -10,8 +10,6 @@ export interface DatabaseFiles {
   readonly problems: readonly string[]
 }
 
-const maxPasswordBytes = 4096
-
 /** Reads and checks the files a database URL names, so that a wrong one stops the start and not the first connection. */
 export function readDatabaseFiles(setting: SqliteConfig | MysqlUrl, readFile: ReadFile): DatabaseFiles {
   if (setting.engine === 'sqlite') return { database: setting, problems: [] }
@@ -19,7 +17,7 @@ export function readDatabaseFiles(setting: SqliteConfig | MysqlUrl, readFile: Re
   const problems: string[] = []
   const read = (option: keyof MysqlFiles) => readOption(option, files[option], readFile, problems)
   const passwordFile = read('passwordFile')
-  const password = passwordFile === undefined ? (ofUrl ?? '') : passwordOf(passwordFile, problems)
+  const password = passwordFile === undefined ? (ofUrl ?? '') : secretIn(passwordFile, 'a password', problems)
   const tls = encrypted ? readTls(read, problems) : undefined
   return { database: problems.length > 0 ? undefined : { ...rest, password, tls }, problems }
 }
@@ -44,15 +42,4 @@ function readTls(read: (option: keyof MysqlFiles) => NamedBytes | undefined, pro
     problems.push(...certificateProblems(certificate, privateKey))
   }
   return { ca: ca?.bytes, certificate: certificate?.bytes, privateKey: privateKey?.bytes }
-}
-
-function passwordOf({ name, bytes }: NamedBytes, problems: string[]): string {
-  // Editors and `echo` end a file with a newline that nobody means.
-  const text = bytes.toString('utf8').replace(/\r?\n$/, '')
-  if (!isUtf8(bytes) || text === '' || bytes.length > maxPasswordBytes || /\p{Cc}/u.test(text)) {
-    problems.push(
-      `${name} must hold a password and nothing else: one line, at most ${maxPasswordBytes} bytes of UTF-8.`,
-    )
-  }
-  return text
 }

@@ -6,6 +6,7 @@ import { httpUrlOf } from './listen-address.ts'
 import { type Setting, type SettingName, type SettingValues, settingNames, settings } from './settings.ts'
 import { type ReadFile, readSettingsFile, type SettingsFile } from './settings-file.ts'
 import { readTlsFiles, tlsSettings } from './tls-files.ts'
+import { readVault, vaultSettings } from './vault-settings.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -28,14 +29,18 @@ export function loadConfig({ env, readFile }: LoadConfigOptions): Config {
   const { tls, problems: tlsProblems } = isKnown(...tlsSettings) ? readTlsFiles(values, readFile) : noTls
   const { database, problems: databaseProblems } =
     values.database === undefined ? noDatabase : readDatabaseFiles(values.database, readFile)
-  problems.push(...tlsProblems, ...databaseProblems, ...contradictions(values, isKnown))
-  if (problems.length > 0 || !isWhole(values) || database === undefined) throw new ConfigError(problems)
-  return deepFreeze(configFrom(values, database, tls))
+  const { keyring, problems: keyringProblems } = isKnown(...vaultSettings) ? readVault(values, readFile) : noKeyring
+  problems.push(...tlsProblems, ...databaseProblems, ...keyringProblems, ...contradictions(values, isKnown))
+  if (problems.length > 0 || !isWhole(values) || database === undefined || keyring === undefined) {
+    throw new ConfigError(problems)
+  }
+  return deepFreeze(configFrom(values, { database, tls, keyring }))
 }
 
 const noFile: SettingsFile = { values: new Map(), problems: [], isReadable: true }
 const noTls = { tls: undefined, problems: [] }
 const noDatabase = { database: undefined, problems: [] }
+const noKeyring = { keyring: undefined, problems: [] }
 
 /** Kubernetes sets these in every pod beside a service named `tenure` or `tenure-…`; they are nobody's setting. */
 const serviceLink =
@@ -71,7 +76,7 @@ function readValues(env: Environment, file: SettingsFile, path: string, problems
   for (const name of settingNames) {
     if (name === 'configFile') continue
     const setting: Setting<unknown> = settings[name]
-    const source = sourceOf(setting, env, file, path)
+    const source = sourceOf(setting, isMeant(setting, values) ? env : {}, file, path)
     if (source.raw === undefined) continue
     const result = setting.type.schema.safeParse(source.raw)
     if (result.success) {
@@ -85,6 +90,12 @@ function readValues(env: Environment, file: SettingsFile, path: string, problems
   }
   // Each value has just passed the schema of its own setting.
   return { values: values as SettingValues, refused }
+}
+
+/** Variables without our prefix are for everything that asks Vault; they are ours where the keyring is there. */
+function isMeant({ variable }: Setting<unknown>, { keyring }: { readonly keyring?: unknown }): boolean {
+  const isOurs = variable === undefined || variable.startsWith('TENURE_')
+  return isOurs || (typeof keyring === 'object' && keyring !== null && 'mount' in keyring)
 }
 
 function sourceOf(setting: Setting<unknown>, env: Environment, file: SettingsFile, path: string) {
@@ -102,21 +113,24 @@ function placeOf(path: readonly PropertyKey[]): string {
   return path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('')
 }
 
-type Optional = 'configFile' | 'issuer' | 'tlsCertFile' | 'tlsKeyFile' | 'tlsClientCaFile'
+type Optional = { [Name in SettingName]: 'fallback' extends keyof (typeof settings)[Name] ? never : Name }[SettingName]
 type WholeValues = Required<Omit<SettingValues, Optional>> & Pick<SettingValues, Optional>
 
 function isWhole(values: SettingValues): values is WholeValues {
   return settingNames.every((name) => !('fallback' in settings[name]) || values[name] !== undefined)
 }
 
-function configFrom(values: WholeValues, database: Config['database'], tls: Config['tls']): Config {
+/** What is more than its settings say: files were read for it. */
+type FromFiles = Pick<Config, 'database' | 'tls' | 'keyring'>
+
+function configFrom(values: WholeValues, { database, tls, keyring }: FromFiles): Config {
   const { httpAddress } = values
   return {
     grpcAddress: values.grpcAddress,
     httpAddress,
     database,
     databasePool: { readers: values.databaseReaders, writers: values.databaseWriters },
-    keyring: values.keyring,
+    keyring,
     dataKeyCacheMs: values.dataKeyCacheMs,
     rootKeyFile: values.rootKeyFile,
     issuer: values.issuer ?? (httpAddress.port === 0 ? undefined : httpUrlOf(httpAddress)),

@@ -14,6 +14,7 @@ import {
 } from './setting-types.ts'
 import { maxStalenessMs, type StalenessByPermission, stalenessByPermissionSchema } from './staleness.ts'
 import { parseDatabaseUrl, parseKeyringUrl } from './stores.ts'
+import { parseVaultAddress } from './vault-address.ts'
 
 /** One row of the table that reading, validation and documentation share. */
 export interface Setting<Value> {
@@ -42,6 +43,13 @@ function setting<Value>(
 const databaseType = parsedType(
   `sqlite:<file> or ${mysqlForm}`.replaceAll(/[<>]/g, (bracket) => `\\${bracket}`),
   parseDatabaseUrl,
+)
+
+const keyringType = parsedType('local:\\<folder\\> or vault:\\<mount\\>', parseKeyringUrl)
+
+const namespaceType = patternType(
+  /^[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)*\/?$/,
+  'names of A-Z, a-z, 0-9, _ and - joined by /',
 )
 
 const cellsType: SettingType<readonly CellConfig[]> = {
@@ -84,7 +92,7 @@ export const settings = {
     fallback: 16,
     description: 'Connections to a cell in MySQL that write at once.',
   }),
-  keyring: setting('TENURE_KEYRING', 'keyring', parsedType('local:\\<folder\\>', parseKeyringUrl), {
+  keyring: setting('TENURE_KEYRING', 'keyring', keyringType, {
     fallback: 'local:.tenure/keyring',
     description: 'Where the keys live that everything sealed depends on. Back it up apart from the database.',
   }),
@@ -92,6 +100,37 @@ export const settings = {
     fallback: 300_000,
     description:
       'How long a data key the keyring has unwrapped opens values without asking again, also while the keyring is away.',
+  }),
+  vaultAddress: setting('VAULT_ADDR', 'vault.addr', parsedType('URL', parseVaultAddress), {
+    description: 'The Vault or OpenBao that `vault:` names a mount of.',
+  }),
+  vaultNamespace: setting('VAULT_NAMESPACE', 'vault.namespace', namespaceType, {
+    description: 'The namespace in it that the login and the mount are in.',
+  }),
+  vaultCaFile: setting('VAULT_CACERT', 'vault.caCert', fileType, {
+    description:
+      'PEM certificates of the authorities its certificate must come from. Without it, those this machine trusts.',
+  }),
+  vaultToken: setting('VAULT_TOKEN', 'vault.token', textType, {
+    description: 'A token to log in with.',
+    isSecret: true,
+  }),
+  vaultTokenFile: setting('VAULT_TOKEN_FILE', 'vault.tokenFile', fileType, {
+    description: 'A file that holds such a token and nothing else, read at start.',
+  }),
+  vaultRoleId: setting('VAULT_ROLE_ID', 'vault.roleId', textType, {
+    description: 'The role of an AppRole login, in the place of a token.',
+  }),
+  vaultSecretId: setting('VAULT_SECRET_ID', 'vault.secretId', textType, {
+    description: 'The secret id that goes with the role.',
+    isSecret: true,
+  }),
+  vaultSecretIdFile: setting('VAULT_SECRET_ID_FILE', 'vault.secretIdFile', fileType, {
+    description: 'A file that holds the secret id and nothing else, read at start.',
+  }),
+  insecureVault: setting('TENURE_INSECURE_VAULT', 'insecureVault', booleanType, {
+    fallback: false,
+    description: 'Allows a Vault beyond loopback without TLS, for those who encrypt the network below.',
   }),
   rootKeyFile: setting('TENURE_ROOT_KEY_FILE', 'rootKeyFile', fileType, {
     fallback: '.tenure/root-api-key',

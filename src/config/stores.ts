@@ -30,11 +30,34 @@ export interface MysqlTlsConfig {
   readonly privateKey: Buffer | undefined
 }
 
-/** Where keys live. One kind is offered so far. */
+/** Where keys live. */
+export type KeyringConfig = LocalKeyringConfig | VaultKeyringConfig
+
 export interface LocalKeyringConfig {
   readonly kind: 'local'
   readonly folder: string
 }
+
+/** What TENURE_KEYRING says of a keyring in Vault or OpenBao. */
+export interface VaultMount {
+  readonly kind: 'vault'
+  /** Path the transit engine is mounted at. */
+  readonly mount: string
+}
+
+export interface VaultKeyringConfig extends VaultMount {
+  /** http:// or https://, host and port. */
+  readonly address: string
+  readonly namespace: string | undefined
+  /** PEM, as read at start. Undefined: the authorities this machine trusts. */
+  readonly ca: Buffer | undefined
+  readonly credential: VaultCredentialConfig
+}
+
+/** Secret. */
+export type VaultCredentialConfig =
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'approle'; readonly roleId: string; readonly secretId: string }
 
 /** Sentences never repeat a part of the text: it may hold a password. */
 export function parseDatabaseUrl(text: string): Accepted<SqliteConfig | MysqlUrl> {
@@ -57,13 +80,20 @@ export function parseDatabaseUrl(text: string): Accepted<SqliteConfig | MysqlUrl
   return { value: { engine: 'sqlite', file } }
 }
 
-export function parseKeyringUrl(text: string): Accepted<LocalKeyringConfig> {
+const mountPattern = /^[a-z0-9-]+(?:\/[a-z0-9-]+)*$/
+
+export function parseKeyringUrl(text: string): Accepted<LocalKeyringConfig | VaultMount> {
+  const mount = withoutScheme('vault:', text)
+  if (mount !== undefined && mountPattern.test(mount)) return { value: { kind: 'vault', mount } }
   if (text.startsWith('vault:')) {
-    return { problem: 'names a Vault, which this version does not offer; use local:<folder>' }
+    return {
+      problem:
+        'must name after "vault:" the path the transit engine is mounted at, of a-z, 0-9, - and /, for example vault:transit; the rest is said by VAULT_ADDR and its like',
+    }
   }
   const folder = withoutScheme('local:', text)
   if (folder === undefined || folder.startsWith('//')) {
-    return { problem: 'must be local:<folder>, for example local:.tenure/keyring' }
+    return { problem: 'must be local:<folder>, for example local:.tenure/keyring, or vault:<mount>' }
   }
   return { value: { kind: 'local', folder } }
 }
