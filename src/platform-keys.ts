@@ -93,7 +93,7 @@ async function unseal(keyring: Keyring, envelope: Uint8Array): Promise<Uint8Arra
   } catch (error) {
     if (error instanceof KeyringError && (error.reason === 'UNKNOWN_KEY' || error.reason === 'BAD_CIPHERTEXT')) {
       throw new StartError(
-        'The keyring is not the one this database was made with: it cannot open what it sealed. Put the keyring folder back, or set TENURE_KEYRING to the right one.',
+        'The keyring is not the one this database was made with: it cannot open what it sealed. Put the keyring back, or set TENURE_KEYRING to it.',
       )
     }
     throw asStartError(error)

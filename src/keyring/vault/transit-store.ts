@@ -15,7 +15,7 @@ export interface TransitStore {
   readTombstone(keyId: string): Promise<number | undefined>
   /** Idempotent; the first time stays. Durable when it resolves. */
   bury(keyId: string): Promise<void>
-  /** Asks Transit to do something with the key. `data` undefined: it refuses, for the key or for what it was given. */
+  /** Asks Transit to do something with the key. Undefined where it refuses, for the key or for what it was given. */
   use(verb: 'datakey/plaintext' | 'decrypt', keyId: string, body: object): Promise<unknown>
 }
 
@@ -62,7 +62,10 @@ export function createTransitStore(calls: VaultCalls, mount: string): TransitSto
     bury: (keyId) => createAt(tombstonePath(keyId)),
     async use(verb, keyId, body) {
       const outcome = await calls.ask('write', `${mount}/${verb}/${keyName(keyId)}`, body)
-      return outcome.kind === 'done' ? outcome.data : undefined
+      if (outcome.kind !== 'done') return undefined
+      // What only looks like an answer must not pass for a refusal: the caller would take good data for damaged.
+      if (outcome.data === undefined) throw notTransit(mount)
+      return outcome.data
     },
   }
 }
@@ -71,6 +74,6 @@ function demandDone(outcome: CallOutcome, path: string): void {
   if (outcome.kind !== 'done') throw new KeyringError('INVALID', `Vault does not accept a key at ${path}.`)
 }
 
-export function notTransit(mount: string): KeyringError {
+function notTransit(mount: string): KeyringError {
   return new KeyringError('INVALID', `What is mounted at ${mount} does not answer as the transit engine does.`)
 }

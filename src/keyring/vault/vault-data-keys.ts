@@ -51,8 +51,10 @@ export function createVaultDataKeys(store: TransitStore, watch: KeyWatch, random
       throw badCiphertext()
     }
     const body = { ciphertext: formatTransitCiphertext(keyVersion, parts.byTransit) }
-    const wrappingKey = bytesIn(await store.use('decrypt', keyId, body))
-    if (wrappingKey === undefined) throw await whyNotOpened(watch, keyId, keyVersion)
+    const data = await store.use('decrypt', keyId, body)
+    if (data === undefined) throw await whyNotOpened(watch, keyId, keyVersion)
+    const wrappingKey = bytesIn(data)
+    if (wrappingKey?.length !== dataKeyBytes) throw notAsTransit()
     try {
       return openDataKey(keyId, wrappingKey, parts.sealed, authenticated)
     } finally {
@@ -88,9 +90,13 @@ function wrappingKeyIn(data: unknown): WrappingKey {
   const ciphertext = parseTransitCiphertext(textIn(data, 'ciphertext'))
   const version = numberIn(data, 'key_version') ?? ciphertext?.version
   if (plaintext?.length !== dataKeyBytes || ciphertext === undefined || ciphertext.version !== version) {
-    throw new KeyringError('INVALID', 'Vault made a data key that is not as Transit makes them.')
+    throw notAsTransit()
   }
   return { plaintext, ciphertext }
+}
+
+function notAsTransit(): KeyringError {
+  return new KeyringError('INVALID', 'Vault answers with what is no data key of the transit engine.')
 }
 
 function bytesIn(data: unknown): Buffer | undefined {

@@ -42,7 +42,7 @@ const healthId = 'health'
 
 /**
  * The keyring in a Transit engine of HashiCorp Vault or OpenBao: one key of Transit for each key, which never leaves.
- * Throws UNAVAILABLE where Vault is away, INVALID where it refuses the login or is not set up.
+ * Throws UNAVAILABLE where Vault is away or refuses the login, INVALID where it is not set up.
  */
 export async function openVaultKeyring(options: VaultKeyringOptions): Promise<Keyring> {
   const { address, namespace, mount, clock, log } = options

@@ -29,13 +29,13 @@ const minAttemptMs = 1_000
 const maxAttemptMs = 60_000
 const maxDelayMs = 24 * 3_600_000
 
-/** Throws UNAVAILABLE where Vault is away, INVALID where it refuses the credential. */
+/** Throws VaultAway; UNAVAILABLE where Vault refuses the credential. */
 export async function openVaultLogin(options: VaultLoginOptions): Promise<VaultLogin> {
   const { credential, clientFor, timeoutMs } = options
   const lease = await obtainLease(credential, clientFor, AbortSignal.timeout(timeoutMs))
   if (lease === undefined) {
     throw new KeyringError(
-      'INVALID',
+      'UNAVAILABLE',
       credential.kind === 'token'
         ? 'Vault refuses the token: it is wrong, has ended, or may not look itself up.'
         : 'Vault refuses the role id and the secret id: one of them is wrong or has ended.',

@@ -1,6 +1,6 @@
 import type { RandomFill } from '../../base/ids.ts'
 import { lengthPrefixed } from '../../base/length-prefixed.ts'
-import { badCiphertext, nonceBytes, open, seal, tagBytes } from '../aead.ts'
+import { nonceBytes, open, seal, tagBytes } from '../aead.ts'
 import { dataKeyBytes } from '../keyring.ts'
 
 const formatVersion = 1
@@ -51,7 +51,6 @@ export function openDataKey(
   sealed: Uint8Array,
   authenticatedData: Uint8Array,
 ): Uint8Array {
-  if (wrappingKey.length !== dataKeyBytes) throw badCiphertext()
   const parts = { nonce: sealed.subarray(0, nonceBytes), ciphertext: sealed.subarray(nonceBytes) }
   return open(wrappingKey, boundTo(keyId, authenticatedData), parts)
 }
