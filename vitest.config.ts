@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-// Every test runs on SQLite. What starts a whole server runs a second time on a real MySQL. A file that is about one
-// engine alone says so with the first word of its name.
+// Every test runs on SQLite, with keys in a folder. What starts a whole server runs a second time on a real MySQL, with
+// keys in a real OpenBao. A file that is about one engine alone says so with the first word of its name.
 const everything = 'test/**/*.test.ts'
 const sqliteAlone = 'test/**/sqlite-*.test.ts'
 const mysqlAlone = 'test/**/mysql-*.test.ts'
@@ -12,6 +12,16 @@ const wholeServers = [
   'test/unit/tenancy/*.test.ts',
 ]
 
+/** The keyring of a project; TENURE_TEST_KEYRING, `local` or `openbao`, puts all of them on one. */
+function keyringProject(byDefault: 'local' | 'openbao', setups: readonly string[] = []) {
+  const keyring = process.env.TENURE_TEST_KEYRING ?? byDefault
+  const shared = keyring === 'openbao' ? ['./test/support/shared-openbao.ts'] : []
+  return { globalSetup: [...setups, ...shared], env: { TENURE_TEST_KEYRING: keyring } }
+}
+
+const onSqlite = keyringProject('local')
+const onMysql = keyringProject('openbao', ['./test/support/shared-mysql.ts'])
+
 export const testConfig = defineConfig({
   test: {
     pool: 'forks',
@@ -20,15 +30,15 @@ export const testConfig = defineConfig({
     hookTimeout: 60_000,
     reporters: ['default', './test/support/closing-line-reporter.ts'],
     projects: [
-      { extends: true, test: { name: 'sqlite', include: [everything], exclude: [mysqlAlone] } },
+      { extends: true, test: { name: 'sqlite', include: [everything], exclude: [mysqlAlone], ...onSqlite } },
       {
         extends: true,
         test: {
           name: 'mysql',
           include: [...wholeServers, mysqlAlone],
           exclude: [sqliteAlone],
-          globalSetup: './test/support/shared-mysql.ts',
-          env: { TENURE_TEST_ENGINE: 'mysql' },
+          ...onMysql,
+          env: { ...onMysql.env, TENURE_TEST_ENGINE: 'mysql' },
         },
       },
     ],

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { childEnvironment, endChild, refusedStart, runTenure, startChild } from '../support/child-server.ts'
+import { localKeyringOf } from '../support/test-keyring.ts'
 
 let folder: string
 
@@ -42,7 +43,7 @@ test('a damaged file, another program’s file and another program’s database 
 test('everything the server writes is its owner’s alone', async () => {
   chmodSync(folder, 0o755)
   const data = join(folder, 'data')
-  const env = childEnvironment(data)
+  const env = childEnvironment(data, localKeyringOf(data))
   await runTenure(['bootstrap'], env)
   const child = await startChild(env)
   for (const name of ['tenure.db', 'tenure.db-wal', 'tenure.db.lock', 'root-api-key', 'keyring']) {

@@ -8,6 +8,7 @@ import { createConnectTransport } from '@connectrpc/connect-node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { AccessService } from '../../src/gen/tenure/v1/access_service_pb.ts'
 import { childEnvironment, endChild, refusedStart, runTenure, startChild } from '../support/child-server.ts'
+import { localKeyringOf } from '../support/test-keyring.ts'
 
 let folder: string
 
@@ -28,7 +29,7 @@ test('a port in use is one sentence and exit code 1', async () => {
 })
 
 test('a keyring of another database is refused with a sentence', async () => {
-  const env = childEnvironment(folder)
+  const env = childEnvironment(folder, localKeyringOf(folder))
   await runTenure(['bootstrap'], env)
   await endChild(await startChild(env), 'SIGTERM')
   rmSync(join(folder, 'keyring'), { recursive: true })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect } from 'vitest'
 import { databaseUrlOf, ensureDatabase } from './test-database.ts'
+import { ensureKeyring, keyringSettingsOf } from './test-keyring.ts'
 
 const program = join(import.meta.dirname, '../../bin/tenure')
 
@@ -22,13 +23,13 @@ export interface Finished {
 
 /** Settings that put everything of one installation into one folder, on ports the system chooses. */
 export function childEnvironment(folder: string, env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TENURE_')))
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TENURE|VAULT)_/.test(name)))
   return {
     ...inherited,
     TENURE_GRPC_ADDRESS: '127.0.0.1:0',
     TENURE_HTTP_ADDRESS: '127.0.0.1:0',
     TENURE_DATABASE_URL: databaseUrlOf(folder),
-    TENURE_KEYRING: `local:${join(folder, 'keyring')}`,
+    ...keyringSettingsOf(folder),
     TENURE_ROOT_KEY_FILE: join(folder, 'root-api-key'),
     TENURE_LOG_LEVEL: 'error',
     ...env,
@@ -37,7 +38,7 @@ export function childEnvironment(folder: string, env: Readonly<Record<string, st
 
 /** Runs the command line to its end. */
 export async function runTenure(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Finished> {
-  await ensureDatabase(env.TENURE_DATABASE_URL ?? '')
+  await Promise.all([ensureDatabase(env.TENURE_DATABASE_URL ?? ''), ensureKeyring(env)])
   const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
@@ -61,7 +62,7 @@ export async function refusedStart(env: NodeJS.ProcessEnv, args: readonly string
 
 /** Starts a server in a process of its own and waits until it says that it listens. */
 export async function startChild(env: NodeJS.ProcessEnv): Promise<ChildServer> {
-  await ensureDatabase(env.TENURE_DATABASE_URL ?? '')
+  await Promise.all([ensureDatabase(env.TENURE_DATABASE_URL ?? ''), ensureKeyring(env)])
   const child = spawn(program, ['serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })
   for await (const line of lines) {

@@ -12,6 +12,7 @@ import { silentLog } from '../../src/observe/log.ts'
 import { openPlatform } from '../../src/platform.ts'
 import { createRuntime, type Server, startServer } from '../../src/server.ts'
 import { databaseUrlOf, ensureDatabase } from './test-database.ts'
+import { ensureKeyring, keyringSettingsOf } from './test-keyring.ts'
 
 export interface TestServer extends AsyncDisposable {
   readonly server: Server
@@ -39,7 +40,7 @@ export function testConfig(folder: string, env: Readonly<Record<string, string>>
       TENURE_GRPC_ADDRESS: '127.0.0.1:0',
       TENURE_HTTP_ADDRESS: '127.0.0.1:0',
       TENURE_DATABASE_URL: databaseUrlOf(folder),
-      TENURE_KEYRING: `local:${join(folder, 'keyring')}`,
+      ...keyringSettingsOf(folder),
       TENURE_ROOT_KEY_FILE: join(folder, 'root-api-key'),
       ...env,
     },
@@ -51,7 +52,7 @@ export function testConfig(folder: string, env: Readonly<Record<string, string>>
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'tenure-'))
   const databaseUrl = options.env?.TENURE_DATABASE_URL ?? databaseUrlOf(folder)
-  await ensureDatabase(databaseUrl)
+  await Promise.all([ensureDatabase(databaseUrl), ensureKeyring({ ...keyringSettingsOf(folder), ...options.env })])
   const config = testConfig(folder, options.env)
   const overrides = { log: silentLog, ...(options.clock === undefined ? {} : { clock: options.clock }) }
   {

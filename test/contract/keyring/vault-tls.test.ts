@@ -69,9 +69,7 @@ test('an authority that is not trusted, and a certificate for another name, are 
   for (const options of tries) {
     const error = await keyringErrorOf(rig.open(options))
     expect(error?.reason).toBe('UNAVAILABLE')
-    expect(error?.message).toMatch(
-      /cannot be reached \([A-Z_]*(?:CERT|ISSUER|SIGNATURE)[A-Z_]*\)/,
-    )
+    expect(error?.message).toMatch(/cannot be reached \([A-Z_]*(?:CERT|ISSUER|SIGNATURE)[A-Z_]*\)/)
   }
   expect(bao.audited('auth/token/lookup-self')).toBe(before)
 })
