@@ -25,10 +25,7 @@ export function createKeyWatch(store: TransitStore, clock: Clock): KeyWatch {
   const demand = async (keyId: string): Promise<TransitKey> => {
     const key = await demandLiving(store, keyId)
     if (key.flaw !== undefined) {
-      throw new KeyringError(
-        'INVALID',
-        `The key ${keyId} in Vault ${key.flaw}. Nothing is sealed under it; Vault can give it no other life.`,
-      )
+      throw new KeyringError('INVALID', `The key ${keyId} in Vault ${key.flaw}. Nothing is sealed under such a key.`)
     }
     seen.set(keyId, true)
     return key

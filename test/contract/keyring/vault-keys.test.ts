@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Keyring } from '../../../src/keyring/keyring.ts'
+import { askBao } from '../../rigs/openbao/bao-api.ts'
 import { type OpenBaoRig, startOpenBao } from '../../rigs/openbao/start-openbao.ts'
 import { failureOf, keyringErrorOf } from './keyring-failure.ts'
-import { makeVaultRig, type VaultRig } from './vault-rig.ts'
+import { makeVaultRig, tokenOf, type VaultRig } from './vault-rig.ts'
 
 const place = Buffer.from('acme/prod/secret-1')
 
@@ -65,9 +67,8 @@ describe('a key that does not keep what it is', () => {
     await keyring.createKey('k')
     const { wrapped, plaintext } = await keyring.generateDataKey('k', place)
     await bao.ask('DELETE', `${keyPath('k')}/soft-delete`)
-    for (const call of [keyring.unwrapDataKey(wrapped, place), keyring.generateDataKey('k', place)]) {
-      expect((await keyringErrorOf(call))?.message).toContain('soft-deleted')
-    }
+    const calls = [() => keyring.unwrapDataKey(wrapped, place), () => keyring.generateDataKey('k', place)]
+    for (const call of calls) expect((await keyringErrorOf(call()))?.message).toContain('soft-deleted')
     await bao.ask('POST', `${keyPath('k')}/soft-delete-restore`)
     expect(await keyring.unwrapDataKey(wrapped, place)).toEqual(plaintext)
   })
@@ -161,4 +162,20 @@ test('a mount that is not there, or is no transit engine, is not an empty one', 
   await bao.ask('DELETE', `sys/mounts/${rig.mount}`)
   expect(await failureOf(keyring.describeKey('k'))).toBe('INVALID')
   expect(await failureOf(keyring.createKey('k'))).toBe('INVALID')
+})
+
+test('the policy of docs/operations.md is all a server needs, and lets it take no tombstone away', async () => {
+  const page = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8')
+  const [, policy = ''] = /```hcl\n(.*?)```/s.exec(page) ?? []
+  await bao.writePolicy('of-the-docs', policy.replaceAll('"transit/', `"${rig.mount}/`))
+  const token = await bao.makeToken({ policies: ['of-the-docs'], ttlSeconds: 60 })
+  const server = await rig.open({ credential: tokenOf(token) })
+  await server.createKey('k')
+  const { wrapped, plaintext } = await server.generateDataKey('k', place)
+  await server.rotateKey('k')
+  expect(await server.unwrapDataKey(await server.rewrapDataKey(wrapped, place), place)).toEqual(plaintext)
+  await server.destroyKey('k')
+  expect(await failureOf(server.unwrapDataKey(wrapped, place))).toBe('DESTROYED')
+  await bao.ask('POST', `${tombstonePath('k')}/config`, { deletion_allowed: true })
+  expect((await askBao(bao.address, token, 'DELETE', tombstonePath('k'))).status).toBe(403)
 })
