@@ -73,6 +73,10 @@ format: install ## Format the sources and apply the safe fixes of the linter
 	@$(tools) node_modules/.bin/biome check --write .
 	@$(buf) format --write proto
 
+.PHONY: sdk
+sdk: install ## Pack the SDK that services install: build/sdk/tenure-sdk.tgz
+	@$(node) scripts/pack-sdk.ts
+
 .PHONY: bench-authorize
 bench-authorize: install ## Measure Authorize beside a grpc-js echo and a raw http2 echo
 	@$(node) test/bench/bench-authorize.ts

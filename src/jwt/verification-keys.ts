@@ -7,7 +7,7 @@ export type VerificationKey = CryptoKey
 export type VerificationKeys = ReadonlyMap<string, VerificationKey>
 
 /** More keys than any rotation has at once; a longer list is a mistake or a flood. */
-export const maxVerificationKeys = 100
+const maxVerificationKeys = 100
 
 /**
  * The keys of a JWK set that can verify a tenant token; undefined when it is no JWK set. Everything else in it is passed

@@ -1,0 +1,132 @@
+import { hash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { type Clock, systemClock } from '../base/clock.ts'
+import { TokenError } from '../jwt/token-error.ts'
+import { kidOfToken, maxTokenBytes } from '../jwt/token-form.ts'
+import { checkTokenTimes, verifyTenantToken } from '../jwt/verify-tenant-token.ts'
+import { AccessError } from './access-error.ts'
+import type { Fetch } from './fetch-jwks.ts'
+import { createFixedKeys, type JwkSet, type KeySource } from './key-source.ts'
+import { createRemoteKeys } from './remote-keys.ts'
+import { type VerifiedToken, verifiedTokenFromClaims } from './verified-token.ts'
+
+export interface VerifierOptions {
+  /** Compared letter by letter with the token's. */
+  readonly issuer: string
+  /** What this service is called; a token for another service is refused. */
+  readonly audience: string
+  /** Where the issuer publishes its keys, or the keys themselves. */
+  readonly jwks: string | URL | JwkSet
+  /** Lets keys come over http from another machine: whoever is on the way can then sign tokens. */
+  readonly allowInsecureJwks?: boolean
+  /** How far the clocks of issuer and service may be apart; default 30, at most 300. */
+  readonly clockToleranceSeconds?: number
+  /** How many verified tokens are remembered; default 10,000, about 2 KB each. */
+  readonly cacheSize?: number
+  readonly clock?: Clock
+  readonly fetch?: Fetch
+  /** Told when keys could not be fetched, while those known go on to serve too. */
+  readonly onKeysError?: (error: unknown) => void
+}
+
+export interface Verifier {
+  /** Rejects with an AccessError for every token that is not good for this service now. */
+  verify(token: string): Promise<VerifiedToken>
+  /**
+   * The same without waiting, for a token that was verified before: throws when it is not good any more. Undefined: it
+   * has to be verified.
+   */
+  verifyCached(token: string): VerifiedToken | undefined
+}
+
+interface Remembered {
+  readonly verified: VerifiedToken
+  readonly kid: string
+}
+
+const maxToleranceSeconds = 300
+const maxCacheSize = 1_000_000
+
+/** Checks its options at once: an audience left out must stop a service at its start, not switch a check off. */
+export function createVerifier(options: VerifierOptions): Verifier {
+  const { clockToleranceSeconds = 30, cacheSize = 10_000, clock = systemClock } = options
+  const issuer = requiredText('issuer', options.issuer)
+  const audience = requiredText('audience', options.audience)
+  requireNumber('clockToleranceSeconds', clockToleranceSeconds, 0, maxToleranceSeconds)
+  requireNumber('cacheSize', cacheSize, 1, maxCacheSize)
+  const keys = keySourceFrom(options, clock)
+  const remembered = new LRUCache<string, Remembered>({ max: cacheSize })
+
+  const recall = (token: string): VerifiedToken | undefined => {
+    if (typeof token !== 'string' || token.length > maxTokenBytes) return undefined
+    const found = remembered.get(keyOf(token))
+    // A key that is gone takes what it signed with it; one that is too old has to be asked for again.
+    if (found === undefined || keys.known(found.kid) === undefined) return undefined
+    checkTokenTimes(found.verified.claims, clock.nowMs(), clockToleranceSeconds)
+    return found.verified
+  }
+  const check = async (token: string): Promise<VerifiedToken> => {
+    const kid = kidOfToken(token)
+    const key = keys.known(kid) ?? (await keys.find(kid))
+    // The time is asked for after the keys: fetching them may have taken some.
+    const expectation = { issuer, audience, clockToleranceSeconds, nowMs: clock.nowMs(), keyOf: () => key }
+    const verified = verifiedTokenFromClaims(await verifyTenantToken(token, expectation))
+    remembered.set(keyOf(token), { verified, kid })
+    return verified
+  }
+
+  return {
+    verifyCached: (token) => {
+      try {
+        return recall(token)
+      } catch (error) {
+        throw accessErrorFrom(error)
+      }
+    },
+    verify: async (token) => {
+      try {
+        return recall(token) ?? (await check(token))
+      } catch (error) {
+        throw accessErrorFrom(error)
+      }
+    },
+  }
+}
+
+/** Of the whole text, which has one spelling: two tokens never share an entry, and the memory holds no token. */
+function keyOf(token: string): string {
+  return hash('sha256', token, 'base64')
+}
+
+function accessErrorFrom(error: unknown): unknown {
+  return error instanceof TokenError ? new AccessError(error) : error
+}
+
+function keySourceFrom(options: VerifierOptions, clock: Clock): KeySource {
+  const { jwks, allowInsecureJwks = false, fetch = globalThis.fetch, onKeysError = () => {} } = options
+  if (typeof jwks === 'object' && jwks !== null && !(jwks instanceof URL)) return createFixedKeys(jwks)
+  if (!(jwks instanceof URL)) requiredText('jwks', jwks)
+  if (!URL.canParse(String(jwks))) throw new TypeError('createVerifier: jwks is neither a URL nor a JWK set')
+  const url = new URL(jwks)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && (allowInsecureJwks || isLoopback(url)))) {
+    throw new TypeError('createVerifier: jwks has to be https; http is for this machine alone')
+  }
+  if (url.username !== '' || url.password !== '') throw new TypeError('createVerifier: jwks has a user name in it')
+  return createRemoteKeys({ url: url.href, fetch, clock, onKeysError })
+}
+
+/** As the URL parser writes them: it turns every other spelling of these addresses into one of them. */
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+}
+
+function requiredText(name: string, value: unknown): string {
+  if (typeof value !== 'string' || value.trim() === '') throw new TypeError(`createVerifier: ${name} is missing`)
+  return value
+}
+
+function requireNumber(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new TypeError(`createVerifier: ${name} has to be a whole number from ${min} to ${max}`)
+  }
+}
