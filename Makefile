@@ -77,6 +77,10 @@ format: install ## Format the sources and apply the safe fixes of the linter
 sdk: install ## Pack the SDK that services install: build/sdk/tenure-sdk.tgz
 	@$(node) scripts/pack-sdk.ts
 
+.PHONY: example-orders
+example-orders: install ## Install examples/orders-service with the SDK as it is now
+	@$(node) scripts/install-orders-service.ts
+
 .PHONY: bench-authorize
 bench-authorize: install ## Measure Authorize beside a grpc-js echo and a raw http2 echo
 	@$(node) test/bench/bench-authorize.ts

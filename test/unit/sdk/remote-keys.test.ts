@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { signTenantToken } from '../../../src/jwt/sign-tenant-token.ts'
 import { createVerifier, type Verifier, type VerifierOptions } from '../../../src/sdk/verifier.ts'
+import { type Answer, jwksAnswer, startJwksHost } from '../../support/jwks-host.ts'
 import { testAudience, testIssuer, testSigningKey, tokenClaims } from '../../support/tenant-token.ts'
-import { type Answer, jwksAnswer, startJwksHost } from './jwks-host.ts'
 import { testClock } from './test-clock.ts'
 
 const first = await testSigningKey(1)

@@ -1,0 +1,27 @@
+import { DataSource } from 'typeorm'
+import { CreateOrders } from './create-orders.ts'
+import { OrderTable } from './order.ts'
+
+/** Connected, and its table there. Whoever opens it destroys it. */
+export async function openDatabase(url: URL): Promise<DataSource> {
+  const database = new DataSource({
+    type: 'mysql',
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? 3306 : Number(url.port),
+    username: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    database: url.pathname.slice(1),
+    charset: 'utf8mb4',
+    timezone: 'Z',
+    connectTimeout: 5_000,
+    // Without a limit of their own, requests would queue for ever while the database is away.
+    extra: { connectionLimit: 10, queueLimit: 100 },
+    entities: [OrderTable],
+    migrations: [CreateOrders],
+    // MySQL commits at every CREATE TABLE: a transaction round it would promise what it cannot keep.
+    migrationsTransactionMode: 'none',
+  })
+  await database.initialize()
+  await database.runMigrations()
+  return database
+}
