@@ -99,4 +99,4 @@ bench-crash: install rigs ## A thousand faults under writes on MySQL; fails when
 
 .PHONY: clean
 clean: ## Remove what was installed and built; .tenure/ with its data stays
-	@rm -rf node_modules build coverage
+	@rm -rf node_modules build coverage examples/orders-service/node_modules

@@ -163,6 +163,15 @@ describe('a token has one spelling', () => {
     expect(keyQuestions).toBe(0)
   })
 
+  test('a signature has no second value: S and S + L are not both accepted', async () => {
+    const bytes = Buffer.from(third, 'base64url')
+    const order = 2n ** 252n + 27742317777372353535851937790883648493n
+    const scalar = BigInt(`0x${Buffer.from(bytes.subarray(32)).reverse().toString('hex')}`) + order
+    const other = Buffer.from(scalar.toString(16).padStart(64, '0'), 'hex').reverse()
+    const twin = Buffer.concat([bytes.subarray(0, 32), other]).toString('base64url')
+    expect(await reasonOf(`${first}.${second}.${twin}`)).toBe('BAD_SIGNATURE')
+  })
+
   test('what is changed anywhere does not verify', async () => {
     const payload = part({ ...tokenClaims(), sub: 'tenants/acme/users/mallory' })
     expect(await reasonOf(`${first}.${payload}.${third}`)).toBe('BAD_SIGNATURE')
