@@ -60,9 +60,11 @@ async function publicPartsOf(privateKeyPkcs8: Uint8Array): Promise<{ readonly ki
   return { kid: await calculateJwkThumbprint({ kty: 'OKP', crv: 'Ed25519', x }), x }
 }
 
-function publicKeyOf(privateKeyPkcs8: Uint8Array): ReturnType<typeof createPublicKey> | undefined {
+function publicKeyOf({ buffer, byteOffset, byteLength }: Uint8Array): ReturnType<typeof createPublicKey> | undefined {
   try {
-    return createPublicKey(createPrivateKey({ key: Buffer.from(privateKeyPkcs8), format: 'der', type: 'pkcs8' }))
+    // Looked at where it is: a copy would stay in memory when the caller overwrites the key.
+    const key = Buffer.from(buffer, byteOffset, byteLength)
+    return createPublicKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' }))
   } catch {
     return undefined
   }

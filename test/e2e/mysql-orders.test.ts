@@ -170,6 +170,14 @@ describe('nobody reaches what lies elsewhere', () => {
     expect(after.json.orders).toEqual([])
   })
 
+  test('a workspace alone opens nothing: its uid under another tenant is another place', async () => {
+    const made = await ask('/orders', { token: await tokenOf(), body: widget })
+    const workspaces = tokenClaims().workspaces
+    const token = await tokenOf({ tid: globex.tid, tenant: 'globex', sub: 'tenants/globex/users/bob', workspaces })
+    expect((await ask('/orders', { token })).json.orders).toEqual([])
+    expect(outcome(await ask(`/orders/${made.json.order_id}`, { token }))).toEqual([404, 'NOT_FOUND'])
+  })
+
   test('another workspace of the same tenant has its own orders', async () => {
     const token = await tokenOf()
     const made = await ask('/orders', { token, body: widget })
@@ -276,18 +284,30 @@ test('told to stop, it finishes and ends; started again, the orders are there', 
   expect((await ask(`/orders/${made.json.order_id}`, { token })).json).toEqual(made.json)
 })
 
-test.each(['ORDERS_ADDRESS', 'ORDERS_DATABASE_URL', 'TENURE_ISSUER', 'TENURE_JWKS_URL', 'ORDERS_AUDIENCE'])(
-  'without %s it does not start, and says so without a password',
-  async (name) => {
-    const child = spawnOrders({ ...env, [name]: '' })
-    let log = ''
-    child.stderr?.on('data', (chunk) => {
-      log += String(chunk)
-    })
-    const [code] = await once(child, 'close')
-    expect(code).toBe(1)
-    expect(log).toContain(`Set ${name}.`)
-    expect(log).not.toContain('of%20the')
-    expect(log).not.toMatch(/\n\s+at /)
-  },
-)
+async function refusedStart(changes: Readonly<Record<string, string>>): Promise<string> {
+  const child = spawnOrders({ ...env, ...changes })
+  let log = ''
+  child.stderr?.on('data', (chunk) => {
+    log += String(chunk)
+  })
+  const [code] = await once(child, 'close')
+  expect(code).toBe(1)
+  expect(log).not.toMatch(/\n\s+at |of the\/tests|of%20the/)
+  return log
+}
+
+describe('it does not start, and says why without a password', () => {
+  const names = ['ORDERS_ADDRESS', 'ORDERS_DATABASE_URL', 'TENURE_ISSUER', 'TENURE_JWKS_URL', 'ORDERS_AUDIENCE']
+  test.each(names)('without %s', async (name) => {
+    expect(await refusedStart({ [name]: ' ' })).toContain(`Set ${name}.`)
+  })
+
+  test.each<readonly [string, string, string]>([
+    ['ORDERS_ADDRESS', 'orders', 'has to be <host>:<port>'],
+    ['ORDERS_DATABASE_URL', 'postgres://a:of%20the@b/c', 'has to be mysql://'],
+    ['ORDERS_DATABASE_URL', 'mysql://a:of%20the@localhost:1/c', 'the database at localhost:1 cannot be used: connect'],
+    ['TENURE_JWKS_URL', 'http://tenure.example/jwks.json', 'jwks has to be https'],
+  ])('with %s=%s', async (name, value, words) => {
+    expect(await refusedStart({ [name]: value })).toContain(words)
+  })
+})

@@ -21,7 +21,23 @@ export async function openDatabase(url: URL): Promise<DataSource> {
     // MySQL commits at every CREATE TABLE: a transaction round it would promise what it cannot keep.
     migrationsTransactionMode: 'none',
   })
-  await database.initialize()
-  await database.runMigrations()
-  return database
+  await connect(database, url.host)
+  try {
+    await database.runMigrations()
+    return database
+  } catch (error) {
+    await database.destroy()
+    throw error
+  }
+}
+
+async function connect(database: DataSource, host: string): Promise<void> {
+  try {
+    await database.initialize()
+  } catch (cause) {
+    // A host of several addresses fails with an error for each and no word of its own.
+    const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause
+    const why = first instanceof Error ? first.message : String(first)
+    throw new Error(`the database at ${host} cannot be used: ${why}`, { cause })
+  }
 }

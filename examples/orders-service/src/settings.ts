@@ -30,8 +30,9 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 }
 
 function parseAddress(text: string): Pick<Settings, 'host' | 'port'> {
-  const [, host = '', digits = ''] = /^(?:\[(?=.*\]))?([^[\]]+)\]?:(\d{1,5})$/.exec(text) ?? []
-  if (host === '' || Number(digits) > 65_535) throw new SettingsError('ORDERS_ADDRESS has to be <host>:<port>.')
+  const [, v6, name, digits = ''] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? []
+  const host = v6 ?? name
+  if (host === undefined || Number(digits) > 65_535) throw new SettingsError('ORDERS_ADDRESS has to be <host>:<port>.')
   return { host, port: Number(digits) }
 }
 
