@@ -34,6 +34,10 @@ run: install ## Migrate, bootstrap and serve on SQLite under .tenure/; Ctrl-C dr
 run-mysql: install ## Serve on a MySQL of its own, both under .tenure-mysql/; Ctrl-C stops server and MySQL
 	@if [ -t 0 ]; then set -m; $(node) scripts/run-mysql.ts; exit $$?; else exec $(node) scripts/run-mysql.ts; fi
 
+.PHONY: run-real
+run-real: install ## Serve on MySQL and OpenBao, with the orders service beside it, all under .tenure-real/; Ctrl-C stops all of it
+	@if [ -t 0 ]; then set -m; $(node) scripts/run-real.ts; exit $$?; else exec $(node) scripts/run-real.ts; fi
+
 .PHONY: test
 test: install rigs ## Run every test; the last line is the count
 	@$(node) node_modules/vitest/vitest.mjs run

@@ -1,14 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startMysql } from '../test/rigs/mysql/start-mysql.ts'
 import { createTenureDatabase } from '../test/rigs/mysql/tenure-database.ts'
+import { localPrograms, readPassword, root } from './local-tenure.ts'
 
 // What `make run` does, on a MySQL that is started for it and stopped after it. All it keeps is in one folder.
 
-const root = join(import.meta.dirname, '..')
 const folder = '.tenure-mysql'
 const passwordFile = join(folder, 'password')
 const account = { database: 'tenure', user: 'tenure' }
@@ -18,31 +16,8 @@ const settings = {
   TENURE_ROOT_KEY_FILE: `${folder}/root-api-key`,
 }
 
-/** Of Tenure's account, made once. */
-function readPassword(): string {
-  if (!existsSync(passwordFile)) writeFileSync(passwordFile, randomBytes(24).toString('hex'), { mode: 0o600 })
-  return readFileSync(passwordFile, 'utf8')
-}
-
 function databaseUrl(port: number, password: string): string {
   return `mysql://${account.user}:${password}@127.0.0.1:${port}/${account.database}`
-}
-
-let running: ChildProcess | undefined
-let stopping = false
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    stopping = true
-    running?.kill(signal)
-  })
-}
-
-/** Runs `tenure` out of the terminal's reach: it hears of Ctrl-C from here, once for each time. */
-async function tenure(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  if (stopping) return 0
-  running = spawn(join(root, 'bin/tenure'), args, { env, detached: true, stdio: ['ignore', 'inherit', 'inherit'] })
-  const [code] = (await once(running, 'exit')) as [number | null]
-  return code ?? 1
 }
 
 function printSecondServer(port: number): void {
@@ -61,9 +36,10 @@ process.chdir(root)
 mkdirSync(folder, { recursive: true, mode: 0o700 })
 // The administrator's password is known to this process alone, and is another one at the next start.
 await using mysql = await startMysql({ folder: join(folder, 'mysql'), password: randomBytes(24).toString('hex') })
-const password = readPassword()
+const password = readPassword(passwordFile)
 await createTenureDatabase(mysql, { ...account, password })
 const env = { ...process.env, ...settings, TENURE_DATABASE_URL: databaseUrl(mysql.port, password) }
+const { tenure } = localPrograms()
 process.exitCode = (await tenure(['migrate', 'up'], env)) || (await tenure(['bootstrap'], env))
 if (process.exitCode === 0) {
   printSecondServer(mysql.port)

@@ -41,7 +41,7 @@ export function ordersOf(database: DataSource, context: TenantContext): Orders {
       return (await table.findOneBy({ ...place, orderId })) ?? undefined
     },
     async create({ item, quantity }) {
-      const createdBy = context.actor ?? context.principal
+      const createdBy = context.principal
       const order: Order = { ...place, orderId: randomUUID(), item, quantity, createdBy, createTime: new Date() }
       await table.insert(order)
       return order
