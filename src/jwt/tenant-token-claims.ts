@@ -81,10 +81,8 @@ export function parseTenantTokenClaims(payload: unknown): TenantTokenClaims | un
     return undefined
   }
   if (act === undefined) return undefined
-  return Object.freeze({
-    ...{ iss, sub, aud, exp, iat, nbf, jti, client_id, tid, tenant, tep, rev, workspaces, permissions, tier, region },
-    ...{ entitlements, roles, pep, ...act, online_required },
-  })
+  const before = { iss, sub, aud, exp, iat, nbf, jti, client_id, tid, tenant, tep, rev, workspaces, permissions }
+  return Object.freeze({ ...before, tier, region, entitlements, roles, pep, ...act, online_required })
 }
 
 function parseWorkspaces(value: unknown): readonly WorkspaceGrant[] | undefined {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { TokenError } from '../jwt/token-error.ts'
-import { kidOfToken, maxTokenBytes } from '../jwt/token-form.ts'
+import { maxTokenBytes } from '../jwt/token-form.ts'
 import { checkTokenTimes, verifyTenantToken } from '../jwt/verify-tenant-token.ts'
 import { AccessError } from './access-error.ts'
 import type { Fetch } from './fetch-jwks.ts'
@@ -57,35 +57,40 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const keys = keySourceFrom(options, clock)
   const remembered = new LRUCache<string, Remembered>({ max: cacheSize })
 
-  const recall = (token: string): VerifiedToken | undefined => {
-    if (typeof token !== 'string' || token.length > maxTokenBytes) return undefined
-    const found = remembered.get(keyOf(token))
+  const recall = (entry: string): VerifiedToken | undefined => {
+    const found = remembered.get(entry)
     // A key that is gone takes what it signed with it; one that is too old has to be asked for again.
     if (found === undefined || keys.known(found.kid) === undefined) return undefined
     checkTokenTimes(found.verified.claims, clock.nowMs(), clockToleranceSeconds)
     return found.verified
   }
-  const check = async (token: string): Promise<VerifiedToken> => {
-    const kid = kidOfToken(token)
-    const key = keys.known(kid) ?? (await keys.find(kid))
-    // The time is asked for after the keys: fetching them may have taken some.
-    const expectation = { issuer, audience, clockToleranceSeconds, nowMs: clock.nowMs(), keyOf: () => key }
-    const verified = verifiedTokenFromClaims(await verifyTenantToken(token, expectation))
-    remembered.set(keyOf(token), { verified, kid })
+  const check = async (token: string, entry: string): Promise<VerifiedToken> => {
+    let kid = ''
+    const keyOf = (asked: string) => {
+      kid = asked
+      return keys.known(asked) ?? keys.find(asked)
+    }
+    const expectation = { issuer, audience, clockToleranceSeconds, nowMs: clock.nowMs(), keyOf }
+    const claims = await verifyTenantToken(token, expectation)
+    // Once more: fetching a key takes its time, and the token may have expired meanwhile.
+    checkTokenTimes(claims, clock.nowMs(), clockToleranceSeconds)
+    const verified = verifiedTokenFromClaims(claims)
+    remembered.set(entry, { verified, kid })
     return verified
   }
 
   return {
     verifyCached: (token) => {
       try {
-        return recall(token)
+        return recall(entryOf(token))
       } catch (error) {
         throw accessErrorFrom(error)
       }
     },
     verify: async (token) => {
       try {
-        return recall(token) ?? (await check(token))
+        const entry = entryOf(token)
+        return recall(entry) ?? (await check(token, entry))
       } catch (error) {
         throw accessErrorFrom(error)
       }
@@ -93,8 +98,13 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 }
 
-/** Of the whole text, which has one spelling: two tokens never share an entry, and the memory holds no token. */
-function keyOf(token: string): string {
+/**
+ * Where a token is remembered: the hash of its whole text, which has one spelling. Two tokens never share an entry, and
+ * the memory holds no token. What cannot be a token is refused before its length costs anything.
+ */
+function entryOf(token: unknown): string {
+  if (typeof token !== 'string') throw new TokenError('MALFORMED')
+  if (token.length > maxTokenBytes) throw new TokenError('TOO_LARGE')
   return hash('sha256', token, 'base64')
 }
 

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { signTenantToken } from '../../src/jwt/sign-tenant-token.ts'
 import type { SigningKey } from '../../src/jwt/signing-key.ts'
@@ -15,6 +14,7 @@ import {
   startOrders,
 } from '../support/child-orders.ts'
 import { type JwksHost, jwksAnswer, startJwksHost } from '../support/jwks-host.ts'
+import { askOrders, inProd, outcome, type Sent } from '../support/orders-client.ts'
 import { acme, testIssuer, testSigningKey, tokenClaims } from '../support/tenant-token.ts'
 import { mysqlAdministrator } from '../support/test-database.ts'
 
@@ -71,40 +71,7 @@ const tokenOfGlobex = () =>
     workspaces: [{ id: globex.prod, slug: 'prod', epoch: 1, permissions: ['orders.read', 'orders.write'] }],
   })
 
-interface Sent {
-  readonly token?: string
-  /** As they go out, repeated ones too. */
-  readonly headers?: readonly string[]
-  readonly body?: unknown
-  readonly method?: string
-}
-
-interface Answered {
-  readonly status: number
-  readonly text: string
-  readonly json: Readonly<Record<string, unknown>>
-  readonly reason: string | undefined
-}
-
-const inProd = ['x-workspace-id', 'prod']
-
-async function ask(path: string, { token, headers = inProd, body, method }: Sent): Promise<Answered> {
-  const content = body === undefined ? [] : ['content-type', 'application/json']
-  const credential = token === undefined ? [] : ['authorization', `Bearer ${token}`]
-  const all = ['host', 'orders', ...credential, ...headers, ...(headers.includes('content-type') ? [] : content)]
-  const outgoing = request(`${service.url}${path}`, {
-    method: method ?? (body === undefined ? 'GET' : 'POST'),
-    headers: [...all, 'transfer-encoding', 'chunked'],
-  })
-  outgoing.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body))
-  const [response] = await once(outgoing, 'response')
-  let text = ''
-  for await (const chunk of response) text += String(chunk)
-  const json = JSON.parse(text)
-  return { status: response.statusCode, text, json, reason: json.error?.reason }
-}
-
-const outcome = ({ status, reason }: Answered) => [status, reason]
+const ask = (path: string, sent: Sent) => askOrders(service, path, sent)
 const widget = { item: 'widget', quantity: 3 }
 
 describe('a token of acme opens the orders of its workspace', () => {

@@ -81,6 +81,16 @@ test('a token whose kid has no right form never asks for the keys', async () => 
   expect(rig.host.questions).toBe(0)
 })
 
+test('a token that expires while its key is fetched is refused', async () => {
+  await using rig = await startVerifier((request, response) => {
+    rig.clock.advance(1_000_000)
+    jwksAnswer(first.made.publicJwk)(request, response)
+  })
+  const token = await signTenantToken(tokenClaims(), first.key)
+  expect(await outcome(rig.verifier, token)).toBe('EXPIRED')
+  expect(await outcome(rig.verifier, token)).toBe('EXPIRED')
+})
+
 test('a rotation is taken in: a new key by its first token, and no token of the old one is refused', async () => {
   await using rig = await startVerifier(jwksAnswer(first.made.publicJwk))
   expect(await outcome(rig.verifier, await tokenOf(first.key))).toBe('ACCEPTED')
