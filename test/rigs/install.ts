@@ -1,10 +1,12 @@
 import { installMysql } from './mysql/install-mysql.ts'
 import { installOpenBao } from './openbao/install-openbao.ts'
+import { installPyJwt } from './python/install-pyjwt.ts'
 
 // The part of `make rigs` that no package manager does for the system.
 const rigs: readonly (readonly [string, () => Promise<unknown>])[] = [
   ['MySQL', installMysql],
   ['OpenBao', installOpenBao],
+  ['PyJWT', installPyJwt],
 ]
 for (const [name, install] of rigs) {
   try {
