@@ -92,7 +92,10 @@ function readValues(env: Environment, file: SettingsFile, path: string, problems
   return { values: values as SettingValues, refused }
 }
 
-/** Variables without our prefix are for everything that asks Vault; they are ours where the keyring is there. */
+/**
+ * Variables without our prefix are for everything that asks Vault; they are ours where the keyring is there, which is read
+ * before them.
+ */
 function isMeant({ variable }: Setting<unknown>, { keyring }: { readonly keyring?: unknown }): boolean {
   const isOurs = variable === undefined || variable.startsWith('TENURE_')
   return isOurs || (typeof keyring === 'object' && keyring !== null && 'mount' in keyring)

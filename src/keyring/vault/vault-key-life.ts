@@ -49,18 +49,13 @@ export function createVaultKeyLife(store: TransitStore, watch: KeyWatch): KeyLif
     },
     async describeKey(keyId) {
       checkKeyId(keyId)
-      return (await buried(keyId)) ?? (await describeOrBuried(keyId))
+      try {
+        return await describe(keyId)
+      } catch (error) {
+        if (!(error instanceof KeyringError && error.reason === 'DESTROYED')) throw error
+        return (await buried(keyId)) ?? refuseUnknown(keyId)
+      }
     },
-  }
-
-  /** Between the two looks the key may have been destroyed. */
-  async function describeOrBuried(keyId: string): Promise<KeyDescription> {
-    try {
-      return await describe(keyId)
-    } catch (error) {
-      if (!(error instanceof KeyringError && error.reason === 'DESTROYED')) throw error
-      return (await buried(keyId)) ?? refuseUnknown(keyId)
-    }
   }
 }
 

@@ -29,10 +29,11 @@ export interface VaultKeyringOptions {
   readonly clock: Clock
   readonly jitter: () => number
   readonly log: Log
+  /** Of one call of Vault, its wait and a new login included. Default: 2 s. */
+  readonly timeoutMs?: number
 }
 
-/** Of one call of Vault, its wait and a new login included, in milliseconds. */
-const timeoutMs = 2_000
+const defaultTimeoutMs = 2_000
 const holdOffMs = 300
 const maxInFlight = 32
 const maxWaiting = 1_024
@@ -45,7 +46,7 @@ const healthId = 'health'
  * Throws UNAVAILABLE where Vault is away or refuses the login, INVALID where it is not set up.
  */
 export async function openVaultKeyring(options: VaultKeyringOptions): Promise<Keyring> {
-  const { address, namespace, mount, clock, log } = options
+  const { address, namespace, mount, clock, log, timeoutMs = defaultTimeoutMs } = options
   const where = new URL(address).origin
   await using stack = new AsyncDisposableStack()
   const transport = stack.use(
@@ -72,7 +73,7 @@ export async function openVaultKeyring(options: VaultKeyringOptions): Promise<Ke
 }
 
 async function logIn(
-  { credential, clock, jitter, log }: VaultKeyringOptions,
+  { credential, clock, jitter, log, timeoutMs = defaultTimeoutMs }: VaultKeyringOptions,
   where: string,
   clientFor: Parameters<typeof openVaultLogin>[0]['clientFor'],
 ): Promise<VaultLogin> {

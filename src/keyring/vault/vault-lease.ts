@@ -30,7 +30,7 @@ export async function obtainLease(
     const answer = await client.ask(signal, 'read', 'auth/token/lookup-self')
     if (isRefused(answer)) return undefined
     const data = field(answer.body, 'data')
-    return leaseOf(client, numberIn(data, 'ttl'), field(data, 'renewable') === true)
+    return leaseOf(client, millisecondsIn(data, 'ttl'), field(data, 'renewable') === true)
   }
   const login = { role_id: credential.roleId, secret_id: credential.secretId }
   const answer = await clientFor(undefined).ask(signal, 'write', 'auth/approle/login', login)
@@ -38,20 +38,19 @@ export async function obtainLease(
   const auth = field(answer.body, 'auth')
   const token = textIn(auth, 'client_token')
   if (token === undefined) throw new VaultAway('gave no token for the role')
-  return leaseOf(clientFor(token), numberIn(auth, 'lease_duration'), field(auth, 'renewable') === true)
+  return leaseOf(clientFor(token), millisecondsIn(auth, 'lease_duration'), field(auth, 'renewable') === true)
 }
 
-function leaseOf(client: VaultClient, ttlSeconds: number | undefined, isRenewable: boolean): Lease {
-  if (ttlSeconds === undefined) throw new VaultAway('does not say how long the token lives')
+function leaseOf(client: VaultClient, ttlMs: number, isRenewable: boolean): Lease {
   return {
-    ...{ client, ttlMs: ttlSeconds * 1000, isRenewable },
+    ...{ client, ttlMs, isRenewable },
     async lookUp(signal) {
       const answer = await client.ask(signal, 'read', 'auth/token/lookup-self')
-      return isRefused(answer) ? undefined : (numberIn(field(answer.body, 'data'), 'ttl') ?? 0) * 1000
+      return isRefused(answer) ? undefined : millisecondsIn(field(answer.body, 'data'), 'ttl')
     },
     async renew(signal) {
       const answer = await client.ask(signal, 'write', 'auth/token/renew-self')
-      return isRefused(answer) ? undefined : (numberIn(field(answer.body, 'auth'), 'lease_duration') ?? 0) * 1000
+      return isRefused(answer) ? undefined : millisecondsIn(field(answer.body, 'auth'), 'lease_duration')
     },
   }
 }
@@ -61,4 +60,10 @@ function isRefused({ status }: VaultAnswer): boolean {
   if (status === 200) return false
   if (status === 400 || status === 403) return true
   throw new VaultAway(`answered a login with status ${status}`)
+}
+
+function millisecondsIn(value: unknown, name: string): number {
+  const seconds = numberIn(value, name)
+  if (seconds === undefined) throw new VaultAway('does not say how long the token lives')
+  return seconds * 1000
 }

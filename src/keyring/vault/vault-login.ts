@@ -28,6 +28,8 @@ export interface VaultLoginOptions {
 const minAttemptMs = 1_000
 const maxAttemptMs = 60_000
 const maxDelayMs = 24 * 3_600_000
+/** How long an ending server waits for a Vault that does not answer. */
+const farewellMs = 500
 
 /** Throws VaultAway; UNAVAILABLE where Vault refuses the credential. */
 export async function openVaultLogin(options: VaultLoginOptions): Promise<VaultLogin> {
@@ -49,7 +51,7 @@ class SupervisedLogin implements VaultLogin {
   #lease: Lease
   /** Of the lease when it began: renewals that give much less lead to an end. */
   #fullTtlMs: number
-  #attempt: Promise<VaultClient | undefined> | undefined
+  #attempt: Promise<void> | undefined
   #nextCheckMs = 0
   #nextLoginMs = 0
   /** Logins in a row after which Vault refused again. */
@@ -70,10 +72,12 @@ class SupervisedLogin implements VaultLogin {
   }
 
   async refused(client: VaultClient): Promise<VaultClient | undefined> {
-    if (client !== this.#lease.client) return this.#lease.client
-    if (this.#attempt !== undefined) return this.#attempt
-    if (this.#isClosed || this.#options.clock.monotonicMs() < this.#nextCheckMs) return undefined
-    return this.#alone(() => this.#replaceIfDead())
+    const isTime = !this.#isClosed && this.#options.clock.monotonicMs() >= this.#nextCheckMs
+    if (client === this.#lease.client && (isTime || this.#attempt !== undefined)) {
+      await this.#alone(() => this.#replaceIfDead())
+    }
+    // Whoever replaced it, and why: a renewal under way may have come to that, too.
+    return client === this.#lease.client ? undefined : this.#lease.client
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -82,16 +86,16 @@ class SupervisedLogin implements VaultLogin {
     await this.#attempt
     // A token of our own making is not left behind; one that was given to us is not ours to end.
     if (this.#options.credential.kind === 'token') return
-    await this.#lease.client.ask(this.#signal(), 'write', 'auth/token/revoke-self').catch(() => {})
+    const signal = AbortSignal.timeout(farewellMs)
+    await this.#lease.client.ask(signal, 'write', 'auth/token/revoke-self').catch(() => {})
   }
 
   /** One attempt at a time, which everybody waits for. It never rejects: it runs for timers too. */
-  #alone(attempt: () => Promise<VaultClient | undefined>): Promise<VaultClient | undefined> {
+  #alone(attempt: () => Promise<void>): Promise<void> {
     this.#attempt ??= attempt()
       .catch((error: unknown) => {
         const why = error instanceof VaultAway ? error.message : 'failed'
         this.#options.log.warn({ why }, 'Vault cannot be asked for a token')
-        return undefined
       })
       .finally(() => {
         this.#attempt = undefined
@@ -100,20 +104,21 @@ class SupervisedLogin implements VaultLogin {
   }
 
   /** Where the token is good, a policy refuses: another token would be refused as well. */
-  async #replaceIfDead(): Promise<VaultClient | undefined> {
+  async #replaceIfDead(): Promise<void> {
     this.#nextCheckMs = this.#options.clock.monotonicMs() + minAttemptMs
     const leftMs = await this.#lease.lookUp(this.#signal())
-    return leftMs === undefined ? this.#replace() : undefined
+    if (leftMs === undefined) await this.#replace()
   }
 
-  async #replace(): Promise<VaultClient | undefined> {
+  /** Answers whether there is another token now. */
+  async #replace(): Promise<boolean> {
     const { credential, clientFor, clock, log } = this.#options
     const nowMs = clock.monotonicMs()
-    if (nowMs < this.#nextLoginMs) return undefined
+    if (nowMs < this.#nextLoginMs) return false
     if (credential.kind === 'token') {
       log.error({}, 'Vault refuses the token; give the server another one')
       this.#nextLoginMs = nowMs + maxAttemptMs
-      return undefined
+      return false
     }
     // A token that was refused at once is followed by ever fewer: each leaves a lease in Vault.
     this.#vainLogins = this.#lease.client.hasServed() ? 0 : this.#vainLogins + 1
@@ -121,13 +126,13 @@ class SupervisedLogin implements VaultLogin {
     const lease = await obtainLease(credential, clientFor, this.#signal())
     if (lease === undefined) {
       log.error({}, 'Vault refuses the role id and the secret id; give the server others')
-      return undefined
+      return false
     }
     log.info({}, 'logged in to Vault again')
     this.#lease = lease
     this.#fullTtlMs = lease.ttlMs
     this.#schedule()
-    return lease.client
+    return true
   }
 
   /** At about two thirds of what is left, so that a failed renewal can be tried again. */
@@ -154,7 +159,6 @@ class SupervisedLogin implements VaultLogin {
     let isTended = false
     await this.#alone(async () => {
       isTended = await this.#renewOrReplace()
-      return undefined
     })
     if (isTended || this.#isClosed) return
     this.#failedRenewals += 1
@@ -162,20 +166,19 @@ class SupervisedLogin implements VaultLogin {
     this.#tendIn(delayMs * (1 - 0.2 * this.#options.jitter()))
   }
 
+  /** Answers whether the next look is due by what is left, and not sooner. */
   async #renewOrReplace(): Promise<boolean> {
-    const { credential, log } = this.#options
-    const ttlMs = this.#lease.isRenewable ? await this.#lease.renew(this.#signal()) : undefined
-    // Vault shortens what it grants towards the end of a token's longest life.
-    if (ttlMs !== undefined && (ttlMs === 0 || ttlMs > this.#fullTtlMs / 2)) {
-      this.#fullTtlMs = Math.max(this.#fullTtlMs, ttlMs)
-      this.#lease = { ...this.#lease, ttlMs }
-      this.#schedule()
-      return true
+    const { isRenewable, renew, lookUp } = this.#lease
+    const leftMs = await (isRenewable ? renew(this.#signal()) : lookUp(this.#signal()))
+    // Towards the end of a token's longest life Vault grants less and less.
+    const isLong = leftMs !== undefined && leftMs > this.#fullTtlMs / 2
+    if (!isLong) {
+      if (this.#options.credential.kind !== 'token') return this.#replace()
+      this.#options.log.warn({}, 'the token of Vault comes to its end; give the server another one')
     }
-    if (credential.kind !== 'token') return (await this.#replace()) !== undefined
-    log.warn({}, 'the token of Vault comes to its end and cannot be renewed; give the server another one')
-    if (ttlMs === undefined) return false
-    this.#lease = { ...this.#lease, ttlMs }
+    if (leftMs === undefined || leftMs === 0) return false
+    this.#fullTtlMs = Math.max(this.#fullTtlMs, leftMs)
+    this.#lease = { ...this.#lease, ttlMs: leftMs }
     this.#schedule()
     return true
   }

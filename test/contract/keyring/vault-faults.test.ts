@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { Keyring, WrappedDataKey } from '../../../src/keyring/keyring.ts'
 import { type OpenBaoRig, startOpenBao } from '../../rigs/openbao/start-openbao.ts'
 import { type FaultProxy, openFaultProxy } from '../../rigs/tcp-fault-proxy.ts'
@@ -12,6 +12,9 @@ import { failureOf, keyringErrorOf } from './keyring-failure.ts'
 import { makeVaultRig, type VaultRig } from './vault-rig.ts'
 
 const place = Buffer.from('acme/prod/secret-1')
+/** What calls have where nobody says otherwise, and what a busy machine may add. */
+const timeoutMs = 2_000
+const slackMs = 1_000
 
 let bao: OpenBaoRig
 let proxy: FaultProxy
@@ -62,12 +65,8 @@ async function askEverything(): Promise<{ failures: Set<string>; tookMs: number 
   return { failures, tookMs: performance.now() - began }
 }
 
-async function answersWithin(ms: number): Promise<void> {
-  const began = performance.now()
-  while ((await failureOf(keyring.checkHealth())) === 'UNAVAILABLE') {
-    expect(performance.now() - began).toBeLessThan(ms)
-    await sleep(20)
-  }
+async function answersAgain(): Promise<void> {
+  await vi.waitFor(() => keyring.checkHealth(), { timeout: 5_000, interval: 20 })
   expect(await keyring.unwrapDataKey(wrapped, place)).toEqual(plaintext)
 }
 
@@ -75,9 +74,9 @@ test('a sealed Vault: UNAVAILABLE at once; unsealed, everything works again with
   await bao.seal()
   const { failures, tookMs } = await askEverything()
   expect([...failures]).toEqual(['UNAVAILABLE'])
-  expect(tookMs).toBeLessThan(1_000)
+  expect(tookMs).toBeLessThan(timeoutMs)
   await bao.unseal()
-  await answersWithin(2_000)
+  await answersAgain()
   expect(kept.text().match(/Vault is away/g)).toHaveLength(1)
   expect(kept.text().match(/Vault answers again/g)).toHaveLength(1)
 })
@@ -86,18 +85,19 @@ test('a Vault that crashed: UNAVAILABLE at once; started again on its data, it o
   await bao.kill()
   const { failures, tookMs } = await askEverything()
   expect([...failures]).toEqual(['UNAVAILABLE'])
-  expect(tookMs).toBeLessThan(1_000)
+  expect(tookMs).toBeLessThan(timeoutMs)
   await bao.start()
-  await answersWithin(2_000)
+  await answersAgain()
 })
 
 test('a Vault that hangs for 5 s: calls fail in their time, later ones at once, and few are left waiting', async () => {
-  bao.pause()
+  keyring = await rig.open({ address: addressOf(proxy), timeoutMs })
+  await bao.pause()
   try {
     const began = performance.now()
     const first = await Promise.all(Array.from({ length: 200 }, () => failureOf(keyring.unwrapDataKey(wrapped, place))))
     expect(new Set(first)).toEqual(new Set(['UNAVAILABLE']))
-    expect(performance.now() - began).toBeLessThan(2_500)
+    expect(performance.now() - began).toBeLessThan(timeoutMs + slackMs)
     let slow = 0
     while (performance.now() - began < 5_000) {
       const asked = performance.now()
@@ -106,33 +106,34 @@ test('a Vault that hangs for 5 s: calls fail in their time, later ones at once, 
       await sleep(10)
     }
     // The probes, one after the other, each with all the time a call has.
-    expect(slow).toBeLessThanOrEqual(4)
+    expect(slow).toBeLessThanOrEqual(6)
     expect(proxy.connections()).toBeLessThan(40)
   } finally {
     bao.resume()
   }
-  await answersWithin(3_000)
+  await answersAgain()
 })
 
 test('a network that swallows what is sent: the same, and other connections after it', async () => {
+  keyring = await rig.open({ address: addressOf(proxy), timeoutMs })
   proxy.swallow(true)
   const { failures, tookMs } = await askEverything()
   expect([...failures]).toEqual(['UNAVAILABLE'])
-  expect(tookMs).toBeLessThan(2_500)
-  expect((await askEverything()).tookMs).toBeLessThan(300)
+  expect(tookMs).toBeLessThan(timeoutMs + slackMs)
+  expect((await askEverything()).tookMs).toBeLessThan(slackMs)
   proxy.swallow(false)
-  await answersWithin(3_000)
+  await answersAgain()
 })
 
 test('connections that are reset or refused: UNAVAILABLE, and a new one for the next call', async () => {
   proxy.cutWhen((_bytes, direction) => (direction === 'toServer' ? 'after' : undefined))
   expect(await failureOf(keyring.unwrapDataKey(wrapped, place))).toBe('UNAVAILABLE')
-  await answersWithin(1_000)
+  await answersAgain()
   proxy.refuse(true)
   proxy.cutAll()
   expect([...(await askEverything()).failures]).toEqual(['UNAVAILABLE'])
   proxy.refuse(false)
-  await answersWithin(1_000)
+  await answersAgain()
 })
 
 const isRequest = (bytes: Buffer) => bytes.includes('HTTP/1.1')
@@ -146,7 +147,7 @@ test.each([301, 307, 403, 412, 429, 472, 500, 502, 503])(
   async (status) => {
     proxy.replyWith(isRequest, reply(status, '{"errors":[]}'))
     expect(await failureOf(keyring.unwrapDataKey(wrapped, place))).toBe('UNAVAILABLE')
-    await answersWithin(1_000)
+    await answersAgain()
   },
 )
 
@@ -196,7 +197,7 @@ test('no token, data key or answer is in an error or a log line', async () => {
     ]) {
       proxy.replyWith(isRequest, reply(status, planted))
       errors.push(await keyringErrorOf(call()))
-      if (status === 503) await answersWithin(1_000)
+      if (status === 503) await answersAgain()
     }
   }
   proxy.refuse(true)

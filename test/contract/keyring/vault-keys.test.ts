@@ -135,11 +135,10 @@ test('a key made anew by whoever did not see its tombstone does not live', async
 test('what is sealed while several servers make and rotate a key is there after a crash of Vault', async () => {
   const others = await Promise.all([rig.open(), rig.open(), rig.open()])
   await Promise.all(others.map((other) => other.createKey('k')))
-  const made = await Promise.all(
-    others.flatMap((other) =>
-      [other.rotateKey('k'), other.rotateKey('k')].map(() => other.generateDataKey('k', place)),
-    ),
-  )
+  const [made] = await Promise.all([
+    Promise.all(others.map((other) => other.generateDataKey('k', place))),
+    ...others.map((other) => other.rotateKey('k')),
+  ])
   await Promise.all(others.map((other) => other.rotateKey('k')))
   const { versions } = await keyring.describeKey('k')
   const late = await keyring.generateDataKey('k', place)

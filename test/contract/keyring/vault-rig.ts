@@ -47,5 +47,7 @@ function vaultOptions(address: string, mount: string, credential: VaultCredentia
     ...{ address, mount, credential },
     ...{ namespace: undefined, ca: undefined, random: realRandom, clock: systemClock, log: silentLog },
     jitter: createJitter(realRandom),
+    // Machines that run tests are busy; what is about time says so.
+    timeoutMs: 10_000,
   }
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../free-port.ts'
 import { askBao, type BaoBody, serving } from './bao-api.ts'
 import { spawnBao } from './bao-server.ts'
@@ -40,7 +41,7 @@ export interface OpenBaoRig extends AsyncDisposable {
   /** Ends it at once, as a crash would. */
   kill(): Promise<void>
   /** Takes its time away, and gives it back: connections stay, and nothing is answered. */
-  pause(): void
+  pause(): Promise<void>
   resume(): void
   seal(): Promise<void>
   unseal(): Promise<void>
@@ -87,8 +88,8 @@ export async function startOpenBao(options: StartOpenBaoOptions = {}): Promise<O
     },
     stop: () => server.end('SIGTERM'),
     kill: () => server.end('SIGKILL'),
-    pause: () => server.signal('SIGSTOP'),
-    resume: () => server.signal('SIGCONT'),
+    pause: () => server.pause(),
+    resume: () => server.resume(),
     seal: async () => void (await ask('POST', 'sys/seal')),
     audited: (path) => countRequests(join(folder, 'audit.log'), path),
     async [Symbol.asyncDispose]() {
@@ -108,8 +109,13 @@ function createProcess(options: Parameters<typeof spawnBao>[0]) {
     async spawn() {
       child = await spawnBao(options)
     },
-    signal(signal: NodeJS.Signals) {
-      child?.kill(signal)
+    /** Resolves when it has stopped: a busy machine takes its time. */
+    async pause() {
+      child?.kill('SIGSTOP')
+      while (child?.pid !== undefined && !isStopped(child.pid)) await sleep(5)
+    },
+    resume() {
+      child?.kill('SIGCONT')
     },
     async end(signal: NodeJS.Signals) {
       const ending = child
@@ -121,6 +127,11 @@ function createProcess(options: Parameters<typeof spawnBao>[0]) {
       await once(ending, 'exit')
     },
   }
+}
+
+function isStopped(pid: number): boolean {
+  const state = /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
+  return state === 'T'
 }
 
 /** One share is enough where nobody has to be kept out. */
