@@ -51,14 +51,14 @@ export type GetServerInfoResponse = Message<"tenure.v1.GetServerInfoResponse"> &
   schemaVersion: number;
 
   /**
-   * Database engine: `sqlite`.
+   * Database engine: `sqlite` or `mysql`.
    *
    * @generated from field: string engine = 3;
    */
   engine: string;
 
   /**
-   * Keyring: `local`.
+   * Keyring: `local` or `vault`.
    *
    * @generated from field: string keyring = 4;
    */
