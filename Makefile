@@ -101,6 +101,14 @@ bench-revocation: install rigs ## Measure how long what one server takes away st
 bench-crash: install rigs ## A thousand faults under writes on MySQL; fails when a guarantee is broken
 	@$(node) test/bench/bench-crash.ts $(args)
 
+.PHONY: bench-secrets
+bench-secrets: install rigs ## Measure secrets on MySQL and OpenBao beside raw calls of transit
+	@$(node) test/bench/bench-secrets.ts $(args)
+
+.PHONY: bench-tokens
+bench-tokens: install rigs ## Measure tokens, signed, issued and verified, beside bare Ed25519
+	@$(node) test/bench/bench-tokens.ts $(args)
+
 .PHONY: clean
 clean: ## Remove what was installed and built; .tenure/ with its data stays
 	@rm -rf node_modules build coverage examples/orders-service/node_modules

@@ -1,7 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { type BenchProcess, pin, startBenchProcess } from './bench-process.ts'
 import { type Load, type LoadResult, runLoad } from './http2-load.ts'
 
 /**
@@ -20,33 +17,16 @@ const servers = ['authorize', 'grpc-js echo', 'http2 echo'] as const
 type ServerName = (typeof servers)[number]
 
 interface Started {
-  readonly child: ChildProcess
+  readonly child: BenchProcess<Ready>
   readonly load: Omit<Load, 'connections' | 'streams' | 'seconds'>
 }
 
-function pin(core: number, pid: number): void {
-  try {
-    execFileSync('taskset', ['-a', '-c', '-p', String(core), String(pid)], { stdio: 'ignore' })
-  } catch {
-    process.stderr.write('taskset is not there: figures include the scheduler moving processes between cores\n')
-  }
-}
+type Ready = Pick<Load, 'port' | 'path' | 'key'> & { readonly bodies: readonly string[] }
 
 async function start(name: ServerName): Promise<Started> {
-  const child = spawn(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'bench-server.ts'), name],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    },
-  )
-  for await (const line of createInterface({ input: child.stdout })) {
-    const ready = JSON.parse(line) as { port: number; path: string; key: string; bodies: string[] }
-    if (child.pid !== undefined) pin(0, child.pid)
-    const bodies = ready.bodies.map((body) => Buffer.from(body, 'base64'))
-    return { child, load: { port: ready.port, path: ready.path, key: ready.key, bodies, pid: child.pid ?? 0 } }
-  }
-  throw new Error(`${name} did not start`)
+  const child = await startBenchProcess<Ready>('bench-server.ts', [name])
+  const bodies = child.ready.bodies.map((body) => Buffer.from(body, 'base64'))
+  return { child, load: { ...child.ready, bodies, pid: child.pid } }
 }
 
 function median(values: readonly number[]): number {
@@ -97,8 +77,5 @@ try {
     report(shape.name, results)
   }
 } finally {
-  for (const { child } of started.values()) {
-    child.kill('SIGTERM')
-    await once(child, 'exit')
-  }
+  for (const { child } of started.values()) await child[Symbol.asyncDispose]()
 }

@@ -11,6 +11,7 @@ import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
 import { startTestServer } from '../support/test-server.ts'
+import { framed } from './grpc-frame.ts'
 
 const tenants = 1_000
 const path = '/tenure.v1.AccessService/Authorize'
@@ -20,13 +21,6 @@ interface Ready {
   readonly path: string
   readonly key: string
   readonly bodies: readonly string[]
-}
-
-function framed(message: Uint8Array): string {
-  const frame = Buffer.alloc(5 + message.length)
-  frame.writeUInt32BE(message.length, 1)
-  frame.set(message, 5)
-  return frame.toString('base64')
 }
 
 function questionFor(tenant: string): string {
