@@ -245,7 +245,8 @@ function openAccessLog(
   return createAccessLog({
     cell: storage.cell,
     directoryDatabase: storage.directory,
-    capability: capabilities['platform-access-log'],
+    capability: capabilities['access-log'],
+    directoryCapability: capabilities['platform-access-log'],
     clock,
     ids,
     replica: config.replica,

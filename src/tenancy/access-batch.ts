@@ -2,8 +2,9 @@ import type { EntityManager } from 'typeorm'
 import type { Clock } from '../base/clock.ts'
 import { type Ids, nilUuid, platformTenantId, type TenantId } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
-import { appendAllToJournal, type JournalEntry } from './append-journal.ts'
-import { cellLedger, directoryLedger, type Ledger, lockChain, storeChain } from './ledger.ts'
+import { insertInJournal, type JournalEntry, type JournalValues, journalRowsBehind } from './append-journal.ts'
+import { type ChainOfTenant, lockChains, storeChains } from './chain-batch.ts'
+import { type ChainEnd, cellLedger, directoryLedger, type Ledger } from './ledger.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 import type { Actor, TenantContext } from './tenant-context.ts'
 
@@ -27,48 +28,65 @@ export interface TimedFact {
   readonly time: Date
 }
 
+/** What is to be written in the chain of one tenant, in this order. */
+export interface TenantBatch {
+  readonly tenantId: TenantId
+  readonly sampled: readonly TimedFact[]
+  /** How many were left out of them; told beside the last. */
+  readonly suppressed: number
+  /** Those somebody waits for. */
+  readonly awaited: readonly TimedFact[]
+}
+
 export interface BatchOptions {
   readonly cell: Database
   readonly directoryDatabase: Database
-  readonly capability: PlatformCapability<'platform-access-log'>
+  readonly capability: PlatformCapability<'access-log'>
+  readonly directoryCapability: PlatformCapability<'platform-access-log'>
   readonly clock: Clock
   readonly ids: Ids
   /** Name of this server among those that share the database. */
   readonly replica: string
 }
 
-/**
- * Writes facts of one tenant in one transaction, in their order: those that were sampled, with how many were left out of
- * them told beside the last, and then those somebody waits for.
- */
-export async function writeBatch(
-  options: BatchOptions,
-  tenantId: TenantId,
-  sampled: readonly TimedFact[],
-  suppressed: number,
-  awaited: readonly TimedFact[],
-): Promise<void> {
-  const platform = tenantId === platformTenantId
+/** One transaction over all of them. Either all are tenants of the cell, or it is the platform alone. */
+export async function writeBatches(options: BatchOptions, batches: readonly TenantBatch[]): Promise<void> {
+  const platform = batches.some(({ tenantId }) => tenantId === platformTenantId)
   const database = platform ? options.directoryDatabase : options.cell
   const ledger: Ledger = platform ? directoryLedger : cellLedger
-  const binding = platform
-    ? platformBindingOf(options.capability)
-    : ({ kind: 'tenant', tenantId, workspaceId: nilUuid, allWorkspaces: true } as const)
+  const binding = platformBindingOf(platform ? options.directoryCapability : options.capability)
   const chain = `access/${options.replica}`
   const { forUpdate } = database.rowLock
+  const tenantIds = batches.map(({ tenantId }) => tenantId)
   await database.write(binding, async (manager) => {
-    const { isNew, ...start } = await lockChain(manager, ledger, tenantId, chain, forUpdate)
-    const entries = [...sampled, ...awaited].map((fact, at) =>
-      entryFrom(options, chain, fact, at === sampled.length - 1 && suppressed > 0 ? { suppressed } : {}),
-    )
-    const end = await appendAllToJournal(manager, ledger, tenantId, start, entries)
-    await storeChain(manager, ledger, tenantId, chain, end, isNew)
+    const starts = await lockChains(manager, ledger, tenantIds, chain, forUpdate)
+    const rows: JournalValues[] = []
+    const ends: ChainOfTenant[] = []
+    for (const [at, batch] of batches.entries()) {
+      const behind = journalRowsBehind(batch.tenantId, starts[at] as ChainEnd, entriesOf(options, chain, batch))
+      rows.push(...behind.rows)
+      ends.push({ tenantId: batch.tenantId, ...behind.end })
+    }
+    await insertInJournal(manager, ledger, rows)
+    await storeChains(manager, ledger, database.engine, chain, ends)
+    // They stand and fall together, so that one tells for all.
+    const [first] = ends
     const wasCommitted = async (later: EntityManager): Promise<boolean> => {
-      const { sequence } = await lockChain(later, ledger, tenantId, chain, forUpdate)
-      return sequence === end.sequence
+      const [found] = await lockChains(later, ledger, tenantIds.slice(0, 1), chain, forUpdate)
+      return found?.sequence === first?.sequence
     }
     return { value: undefined, keep: true, wasCommitted }
   })
+}
+
+function entriesOf(
+  options: BatchOptions,
+  chain: string,
+  { sampled, suppressed, awaited }: TenantBatch,
+): JournalEntry[] {
+  return [...sampled, ...awaited].map((fact, at) =>
+    entryFrom(options, chain, fact, at === sampled.length - 1 && suppressed > 0 ? { suppressed } : {}),
+  )
 }
 
 function entryFrom(

@@ -1,6 +1,6 @@
 import { TenureError } from '../base/errors.ts'
-import type { TenantId } from '../base/ids.ts'
-import { type AccessFact, type BatchOptions, type TimedFact, writeBatch } from './access-batch.ts'
+import { platformTenantId, type TenantId } from '../base/ids.ts'
+import { type AccessFact, type BatchOptions, type TenantBatch, type TimedFact, writeBatches } from './access-batch.ts'
 
 /** Keeps accesses and denials in chains of this server's own: never under a head's lock, never in the way of other calls. */
 export interface AccessLog extends AsyncDisposable {
@@ -28,8 +28,11 @@ const maxKept = 20_000
 const retryAfterMs = 1_000
 /** A drain does not wait for a database that is away. */
 const lastFlushMs = 3_000
-/** Awaited facts in one transaction: some milliseconds of statements. */
+/** In one transaction: some milliseconds of statements. */
 const maxAwaitedPerBatch = 256
+const maxTenantsPerBatch = 64
+/** Transactions for facts that are waited for; with a second one under way, those that come meanwhile need not wait for two. */
+const maxWriters = 2
 /** Awaited facts over all tenants; beyond it a caller is told to come back. */
 const maxAwaited = 5_000
 
@@ -38,12 +41,23 @@ interface Awaited extends TimedFact {
   readonly reject: (error: unknown) => void
 }
 
-/** What is to be written in the chain of one tenant: one transaction at a time, because its row is locked. */
+/** What is to be written in the chain of one tenant: in one transaction at a time, because its row is locked. */
 interface Lane {
+  readonly tenantId: TenantId
   facts: TimedFact[]
   suppressed: number
   awaited: Awaited[]
   writing: Promise<void> | undefined
+  /** Goes by itself: the platform's is in another database, and one that failed among others must not fail them again. */
+  alone: boolean
+}
+
+/** What one transaction takes out of a lane. */
+interface Load {
+  readonly lane: Lane
+  readonly facts: readonly TimedFact[]
+  readonly suppressed: number
+  readonly awaited: readonly Awaited[]
 }
 
 export function createAccessLog(options: AccessLogOptions): AccessLog {
@@ -61,6 +75,9 @@ class BatchedLog implements AccessLog {
   #ended = false
   /** Taken to be written, and neither written nor put back. */
   #underWay = 0
+  /** Transactions under way for those who wait. */
+  #writers = 0
+  #kicked = false
 
   constructor(options: AccessLogOptions) {
     this.#options = options
@@ -84,8 +101,7 @@ class BatchedLog implements AccessLog {
     this.#awaited += 1
     return new Promise<void>((resolve, reject) => {
       lane.awaited.push({ fact, time: this.#now(), resolve, reject })
-      // Whoever comes while this one is written goes together with the next.
-      if (lane.writing === undefined) void this.#write(fact.tenantId, lane).catch(() => undefined)
+      this.#kick()
     }).finally(() => {
       this.#awaited -= 1
     })
@@ -126,18 +142,25 @@ class BatchedLog implements AccessLog {
   #laneOf(tenantId: TenantId): Lane {
     const known = this.#lanes.get(tenantId)
     if (known !== undefined) return known
-    const lane: Lane = { facts: [], suppressed: 0, awaited: [], writing: undefined }
+    const lane: Lane = {
+      tenantId,
+      facts: [],
+      suppressed: 0,
+      awaited: [],
+      writing: undefined,
+      alone: tenantId === platformTenantId,
+    }
     this.#lanes.set(tenantId, lane)
     return lane
   }
 
   /** What cannot be written stays, and is tried again with what came since; one failure is told of, not each. */
   async #writeAll(): Promise<void> {
-    for (const [tenantId, lane] of [...this.#lanes]) {
+    for (const lane of [...this.#lanes.values()]) {
       if (this.#ended) return
       await lane.writing?.catch(() => undefined)
       try {
-        if (lane.facts.length > 0) await this.#write(tenantId, lane)
+        if (lane.facts.length > 0) await this.#write([lane])
       } catch {
         this.#flushIn(retryAfterMs)
         return
@@ -146,30 +169,74 @@ class BatchedLog implements AccessLog {
     this.#failing = false
   }
 
-  #write(tenantId: TenantId, lane: Lane): Promise<void> {
-    lane.writing = this.#writeLane(tenantId, lane).finally(() => {
-      lane.writing = undefined
-      if (lane.awaited.length > 0 && !this.#ended) void this.#write(tenantId, lane).catch(() => undefined)
-      else if (lane.facts.length === 0) this.#lanes.delete(tenantId)
+  /** Begins a transaction for those who wait, with the next turn of the loop: who asks at the same time goes along. */
+  #kick(): void {
+    if (this.#kicked || this.#writers >= maxWriters) return
+    this.#kicked = true
+    setImmediate(() => {
+      this.#kicked = false
+      void this.#writeAwaited()
     })
-    return lane.writing
   }
 
-  /** One transaction. Rejects where it failed, with everything put back or told. */
-  async #writeLane(tenantId: TenantId, lane: Lane): Promise<void> {
+  async #writeAwaited(): Promise<void> {
+    const lanes = this.#waiting()
+    if (lanes.length === 0 || this.#ended) return
+    this.#writers += 1
+    await this.#write(lanes).catch(() => undefined)
+    this.#writers -= 1
+    this.#kick()
+  }
+
+  /** Lanes that somebody waits for, those first that were not written for the longest time. */
+  #waiting(): Lane[] {
+    const waiting: Lane[] = []
+    for (const lane of this.#lanes.values()) {
+      if (lane.awaited.length === 0 || lane.writing !== undefined) continue
+      if (lane.alone) {
+        if (waiting.length === 0) return [lane]
+        continue
+      }
+      waiting.push(lane)
+      if (waiting.length === maxTenantsPerBatch) break
+    }
+    return waiting
+  }
+
+  #write(lanes: readonly Lane[]): Promise<void> {
+    const writing = this.#writeLoads(lanes.map((lane) => this.#take(lane, lanes.length))).finally(() => {
+      for (const lane of lanes) {
+        lane.writing = undefined
+        this.#lanes.delete(lane.tenantId)
+        // Behind all others: no tenant keeps the next one waiting.
+        if (lane.facts.length > 0 || lane.awaited.length > 0) this.#lanes.set(lane.tenantId, lane)
+      }
+      this.#kick()
+    })
+    for (const lane of lanes) lane.writing = writing
+    return writing
+  }
+
+  #take(lane: Lane, among: number): Load {
     const { facts, suppressed } = lane
     lane.facts = []
     lane.suppressed = 0
-    const awaited = lane.awaited.splice(0, maxAwaitedPerBatch)
-    const count = facts.length + suppressed
+    const share = Math.max(1, Math.floor(maxAwaitedPerBatch / among))
+    return { lane, facts, suppressed, awaited: lane.awaited.splice(0, share) }
+  }
+
+  /** One transaction. Rejects where it failed, with everything put back or told. */
+  async #writeLoads(loads: readonly Load[]): Promise<void> {
+    const count = loads.reduce((sum, { facts, suppressed }) => sum + facts.length + suppressed, 0)
     this.#underWay += count
     try {
-      await writeBatch(this.#options, tenantId, facts, suppressed, awaited)
-      this.#kept -= facts.length
-      for (const { resolve } of awaited) resolve()
+      await writeBatches(this.#options, loads.map(batchFrom))
+      for (const { facts, awaited } of loads) {
+        this.#kept -= facts.length
+        for (const { resolve } of awaited) resolve()
+      }
     } catch (error) {
-      this.#putBack(lane, facts, suppressed)
-      for (const { reject } of awaited) reject(error)
+      for (const load of loads) this.#giveBack(load, error, loads.length === 1 || isAway(error))
       if (count > 0 && !this.#failing) this.#options.failed(count, error)
       if (count > 0) this.#failing = true
       if (count > 0) this.#flushIn(retryAfterMs)
@@ -179,12 +246,29 @@ class BatchedLog implements AccessLog {
     }
   }
 
+  /** `final`: those who wait are told; otherwise they wait for a try of their own. */
+  #giveBack({ lane, facts, suppressed, awaited }: Load, error: unknown, final: boolean): void {
+    this.#putBack(lane, facts, suppressed)
+    lane.alone = !final || lane.tenantId === platformTenantId
+    if (final) for (const { reject } of awaited) reject(error)
+    else lane.awaited.unshift(...awaited)
+  }
+
   #putBack(lane: Lane, facts: readonly TimedFact[], suppressed: number): void {
     const all = [...facts, ...lane.facts]
     lane.facts = all.slice(0, maxPerBatch)
     lane.suppressed += suppressed + all.length - lane.facts.length
     this.#kept -= all.length - lane.facts.length
   }
+}
+
+function batchFrom({ lane, facts, suppressed, awaited }: Load): TenantBatch {
+  return { tenantId: lane.tenantId, sampled: facts, suppressed, awaited }
+}
+
+/** Whether the database is what failed, and not what was to be written. */
+function isAway(error: unknown): boolean {
+  return error instanceof TenureError && error.code === 'UNAVAILABLE'
 }
 
 function goingAway(): TenureError {

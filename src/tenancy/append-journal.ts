@@ -32,28 +32,31 @@ const marks = `(${columns
   .join(', ')})`
 
 /** Rows per INSERT, largest first: few texts, so that each is parsed and prepared once. */
-const rowsPerStatement = [32, 8, 1]
+const rowsPerStatement = [64, 32, 16, 8, 4, 2, 1]
+
+/** What one journal row is inserted with. */
+export type JournalValues = readonly unknown[]
 
 /** Writes one journal row behind `end` and answers the new end. */
-export function appendJournal(
+export async function appendJournal(
   manager: EntityManager,
   ledger: Ledger,
   tenantId: string,
   end: ChainEnd,
   entry: JournalEntry,
 ): Promise<ChainEnd> {
-  return appendAllToJournal(manager, ledger, tenantId, end, [entry])
+  const behind = journalRowsBehind(tenantId, end, [entry])
+  await insertInJournal(manager, ledger, behind.rows)
+  return behind.end
 }
 
-/** Writes one journal row for each entry, in their order, and answers the new end. */
-export async function appendAllToJournal(
-  manager: EntityManager,
-  ledger: Ledger,
+/** One row for each entry of one chain, in their order, and where the chain ends behind them. */
+export function journalRowsBehind(
   tenantId: string,
   end: ChainEnd,
   entries: readonly JournalEntry[],
-): Promise<ChainEnd> {
-  const rows: unknown[][] = []
+): { readonly rows: JournalValues[]; readonly end: ChainEnd } {
+  const rows: JournalValues[] = []
   let { sequence, chainHash } = end
   for (const entry of entries) {
     sequence += 1
@@ -61,6 +64,14 @@ export async function appendAllToJournal(
     rows.push(valuesOf(tenantId, sequence, entry, record, hash))
     chainHash = hash
   }
+  return { rows, end: { sequence, chainHash } }
+}
+
+export async function insertInJournal(
+  manager: EntityManager,
+  ledger: Ledger,
+  rows: readonly JournalValues[],
+): Promise<void> {
   for (let at = 0; at < rows.length; ) {
     const count = rowsPerStatement.find((size) => size <= rows.length - at) ?? 1
     const values = Array.from({ length: count }, () => marks).join(', ')
@@ -70,7 +81,6 @@ export async function appendAllToJournal(
     )
     at += count
   }
-  return { sequence, chainHash }
 }
 
 function valuesOf(

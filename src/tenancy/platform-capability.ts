@@ -40,6 +40,8 @@ export const platformTables = {
   },
   'platform-audit': { directory_heads: 'read', directory_journal: 'read', directory_chains: 'read' },
   'platform-access-log': { directory_journal: 'write', directory_chains: 'write' },
+  /** Accesses of many tenants in one commit, each in a chain of its own tenant: what leaves waits for a disk, once for all. */
+  'access-log': { journal: 'write', audit_chains: 'write' },
   'sealed-keys': { sealed_keys: 'write' },
   'signing-keys': { directory_heads: 'write', directory_journal: 'write', signing_keys: 'write' },
   /** After a restore: every head begins a new timeline. */

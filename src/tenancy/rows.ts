@@ -1,4 +1,5 @@
 import type { EntityManager, EntitySchema, ObjectLiteral, SelectQueryBuilder } from 'typeorm'
+import { findRow } from './find-row.ts'
 
 /** A condition in SQL over properties of the row, written `row.<property>`, with named parameters of its own. */
 export interface Condition {
@@ -68,7 +69,9 @@ export function createRows<Row extends ObjectLiteral>(
   const byId = (id: string) => ({ ...place, [idProperty]: id }) as Partial<Row>
 
   return {
-    find: async (where) => (await whereAll(select(), where, manager, table).getOne()) ?? undefined,
+    // Beside the place, never in its stead: what a caller asks for narrows it and does not replace it.
+    find: (where) =>
+      findRow(manager, table, [...storedValues(place, manager, table), ...storedValues(where, manager, table)]),
     list: (where, limit) => whereAll(select(), where, manager, table).limit(limit).getMany(),
     all: (where) => whereAll(select(), where, manager, table).getMany(),
     page: (query) => pageOf(select(), query),

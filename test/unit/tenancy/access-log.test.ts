@@ -50,7 +50,8 @@ function openLog(cell: Database = kernel.platform.storage.cell) {
   const log = createAccessLog({
     cell: reached(cell),
     directoryDatabase: reached(kernel.platform.storage.directory),
-    capability: kernel.platform.capabilities['platform-access-log'],
+    capability: kernel.platform.capabilities['access-log'],
+    directoryCapability: kernel.platform.capabilities['platform-access-log'],
     clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
     ids: { next: () => crypto.randomUUID() } as Parameters<typeof createAccessLog>[0]['ids'],
     replica,
@@ -180,11 +181,38 @@ test('an access that is waited for is written when whoever waits goes on, beyond
   await log[Symbol.asyncDispose]()
 })
 
-test('accesses that are waited for at the same time share a transaction', async () => {
+const tenantNumber = (at: number) => `00000000-0000-7000-8000-${String(at).padStart(12, '0')}`
+
+test('accesses that are waited for at the same time share a transaction, whosever they are, each in its tenant’s chain', async () => {
   const { log } = openLog()
-  const first = log.recordDurably(factOf(acme.uid))
-  await Promise.all([first, ...Array.from({ length: 200 }, () => log.recordDurably(factOf(acme.uid)))])
-  expect(transactions).toBe(2)
+  const facts = Array.from({ length: 200 }, (_, at) => factOf(tenantNumber(at % 50), `t${at}`))
+  await Promise.all(facts.map((fact) => log.recordDurably(fact)))
+  expect(transactions).toBe(1)
+  for (let at = 0; at < 3; at += 1) await log.recordDurably(factOf(tenantNumber(1), `more ${at}`))
+  await log[Symbol.asyncDispose]()
+  const rows = await kernel.sideDoor.all(
+    'SELECT target, sequence FROM journal WHERE chain = ? AND tenant_id = ? ORDER BY sequence',
+    [`access/${replica}`, tenantNumber(1)],
+  )
+  expect(rows.map(({ target }) => target)).toEqual(['t1', 't51', 't101', 't151', 'more 0', 'more 1', 'more 2'])
+  const [end] = await kernel.sideDoor.all('SELECT sequence FROM audit_chains WHERE chain = ? AND tenant_id = ?', [
+    `access/${replica}`,
+    tenantNumber(1),
+  ])
+  expect([end?.sequence, rows.at(-1)?.sequence]).toEqual([7, 7])
+})
+
+test('one that cannot be written fails by itself, and takes no other along', async () => {
+  const { log } = openLog()
+  const poison = { ...factOf(tenantNumber(2)), details: { broken: 1n as unknown as number } }
+  const outcomes = await Promise.allSettled([
+    log.recordDurably(factOf(tenantNumber(1), 'good')),
+    log.recordDurably(poison),
+    log.recordDurably(factOf(tenantNumber(3), 'good')),
+  ])
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  await log.recordDurably(factOf(tenantNumber(2), 'good again'))
+  expect((await written()).targets.sort()).toEqual(['good', 'good', 'good again'])
   await log[Symbol.asyncDispose]()
 })
 
