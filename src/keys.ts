@@ -1,3 +1,4 @@
+import { hkdfSync } from 'node:crypto'
 import type { Config } from './config/config.ts'
 import { openSigningKeys, type SigningKeys } from './credentials/signing-key-store.ts'
 import { meteredKeyring } from './keyring/metered-keyring.ts'
@@ -9,6 +10,7 @@ import type { Runtime } from './server.ts'
 /** Everything that rests on the keyring. */
 export interface Keys extends AsyncDisposable {
   readonly pageTokenKey: Uint8Array
+  readonly requestHashKey: Uint8Array
   readonly sealer: WorkspaceSealer
   readonly signingKeys: SigningKeys
 }
@@ -27,9 +29,19 @@ export async function openKeys(config: Config, runtime: Runtime, platform: Platf
     }),
   )
   const { storage, directory, capabilities } = platform
+  const failed = (kid: string, error: unknown) =>
+    runtime.log.error({ kid, err: error }, 'a signing key cannot be opened; it is neither used nor published')
   const signingKeys = await storage.alone(() =>
-    openSigningKeys({ directory, capability: capabilities['signing-keys'], keyring, keyId: platformKeyId, ...runtime }),
+    openSigningKeys({
+      directory,
+      capability: capabilities['signing-keys'],
+      keyring,
+      keyId: platformKeyId,
+      failed,
+      ...runtime,
+    }),
   )
   const owned = stack.move()
-  return { pageTokenKey, sealer, signingKeys, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  const requestHashKey = Buffer.from(hkdfSync('sha256', pageTokenKey, '', 'tenure request hash', 32))
+  return { pageTokenKey, requestHashKey, sealer, signingKeys, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }

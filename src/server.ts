@@ -88,6 +88,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
     gate: platform.gate,
     freshness: platform.freshness,
     recorder: platform.recorder,
+    requestHashKey: keys.requestHashKey,
     ...runtime,
     limits: {
       maxDeadlineMs: config.limits.maxDeadlineMs,

@@ -58,6 +58,9 @@ export interface Statements {
   state(call: Call, context: TenantContext, request: StatementRequest): Promise<Statement>
 }
 
+/** More than any token holds, and as many as a request may name. */
+const maxStatedWorkspaces = 100
+
 export interface StatementParts {
   readonly engines: Engines
   readonly clock: Clock
@@ -72,11 +75,10 @@ export function createStatements(parts: StatementParts): Statements {
       const snapshot = await parts.engines.of(context.tenantId)
       if (snapshot === undefined) throw notFound()
       const { subject, impersonates } = await subjectOf(parts, snapshot, call, context, request.principal)
-      return new Inquiry(snapshot, subject, request.permissions, parts.clock.nowMs()).state(
-        context,
-        request,
-        impersonates,
-      )
+      const nowMs = parts.clock.nowMs()
+      const statement = new Inquiry(snapshot, subject, request.permissions, nowMs).state(context, request, impersonates)
+      const callerUntilMs = endOfCaller(snapshot, call, context, nowMs)
+      return { ...statement, validUntilMs: Math.min(statement.validUntilMs, callerUntilMs) }
     },
   }
 }
@@ -105,6 +107,13 @@ async function subjectOf(
   // With the whole of their power, not only what the token would carry: what is done in a name is that person's deed.
   await parts.grants.assertMayActFor(call, context, { id: fact.principalId }, [])
   return { subject: { kind: 'principal', principalId: fact.principalId }, impersonates: true }
+}
+
+/** When the caller's own place ends: what it has asked for in another's name ends with it. One of the platform has no place that does. */
+function endOfCaller(snapshot: TenantSnapshot, call: Call, context: TenantContext, nowMs: number): number {
+  const principal = snapshot.principalById(callerOf(call).principalId)
+  const binding = principal && snapshot.binding(principal, snapshot.workspaceById(context.workspaceId), nowMs)
+  return binding?.validUntilMs ?? Number.POSITIVE_INFINITY
 }
 
 function principalIn(snapshot: TenantSnapshot, subject: Subject): PrincipalFact | undefined {
@@ -138,7 +147,8 @@ class Inquiry {
 
   state(context: TenantContext, request: StatementRequest, impersonates: boolean): Statement {
     const atTenant = context.workspaceSlug === ''
-    const permissions = atTenant ? this.#at(undefined) : undefined
+    // Who names workspaces asks for those alone: what is handed on must not hand the tenant on with them.
+    const permissions = atTenant && request.workspaces.length === 0 ? this.#at(undefined) : undefined
     const workspaces = this.#workspaces(context, request.workspaces)
     const principal = this.#principal
     if (principal === undefined) throw notFound()
@@ -167,10 +177,30 @@ class Inquiry {
       return [this.#asked(context.workspaceSlug)]
     }
     if (names.length > 0) return names.map((name) => this.#asked(slugIn(name, context)))
-    return this.#snapshot
-      .workspaces()
-      .flatMap((workspace) => this.#statementAt(workspace) ?? [])
-      .sort((a, b) => (a.slug < b.slug ? -1 : 1))
+    const stated: WorkspaceStatement[] = []
+    for (const workspace of this.#candidates()) {
+      const statement = this.#statementAt(workspace)
+      if (statement !== undefined) stated.push(statement)
+      if (stated.length > maxStatedWorkspaces) throw tooWide()
+    }
+    return stated.sort((a, b) => (a.slug < b.slug ? -1 : 1))
+  }
+
+  /** Found from the principal's side: a tenant may have very many workspaces, and a principal is in few of them. */
+  #candidates(): Iterable<WorkspaceFact> {
+    const principal = this.#snapshotPrincipal()
+    if (principal === undefined) return []
+    const { memberships } = this.#snapshot.sourcesOf(principal, undefined)
+    if (memberships.some(({ reachAll }) => reachAll)) return this.#snapshot.workspaces()
+    const ids = new Set(memberships.map(({ workspaceId }) => workspaceId))
+    return [...ids].flatMap((id) => this.#snapshot.workspaceById(id) ?? [])
+  }
+
+  #snapshotPrincipal(): PrincipalFact | undefined {
+    const subject = this.#subject
+    if (subject.kind === 'principal') return this.#snapshot.principalById(subject.principalId)
+    const key = subject.kind === 'api_key' ? this.#snapshot.apiKeyById(subject.apiKeyId) : undefined
+    return key === undefined ? undefined : this.#snapshot.principalById(key.ownerId)
   }
 
   /** One that was asked for by name: what stands in the way is said, as far as the principal may know of the place. */
@@ -225,6 +255,13 @@ class Inquiry {
   #decide(workspace: string): Decision {
     return decide(this.#snapshot, { subject: this.#subject, workspace, permission: '' }, this.#nowMs)
   }
+}
+
+function tooWide(): TenureError {
+  return new TenureError(
+    'TOKEN_TOO_LARGE',
+    `It would be about more than ${maxStatedWorkspaces} workspaces. Name those that are needed.`,
+  )
 }
 
 /** Of another tenant: not there, like one that never was. */

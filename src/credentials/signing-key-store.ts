@@ -2,9 +2,10 @@ import { create } from '@bufbuild/protobuf'
 import type { Clock } from '../base/clock.ts'
 import { type Ids, platformTenantId, type RandomFill, tenantLevel } from '../base/ids.ts'
 import { GetJwksResponseSchema } from '../gen/tenure/v1/signing_key_service_pb.ts'
-import { makeSigningKey, openSigningKey, type PublicJwk, type SigningKey } from '../jwt/signing-key.ts'
+import { makeSigningKey, openSigningKey, type PublicJwk, publicJwkOf, type SigningKey } from '../jwt/signing-key.ts'
 import { openValue, type SealedPlace, sealValue } from '../keyring/envelope.ts'
 import type { Keyring } from '../keyring/keyring.ts'
+import { KeyringError } from '../keyring/keyring-error.ts'
 import type { Directory, PlatformUnit } from '../tenancy/directory.ts'
 import type { PlatformCapability } from '../tenancy/platform-capability.ts'
 import type { PlatformReadScope } from '../tenancy/platform-scope.ts'
@@ -28,28 +29,47 @@ export interface SigningKeyParts {
   readonly clock: Clock
   readonly ids: Ids
   readonly random: RandomFill
+  /** Hears of a key that cannot be opened, and is neither used nor published. */
+  readonly failed: (kid: string, error: unknown) => void
 }
 
 export function signingKeyRows(scope: PlatformReadScope): Rows<SigningKeyRow> {
   return scope.rows(SigningKeyTable)
 }
 
-/** Opens the keys of this installation; its first start makes one. Only one server at a time may be in here. */
+/**
+ * Opens the keys of this installation; its first start makes one. Only one server at a time may be in here. What is
+ * published comes from the private halves: a public key somebody put into a row by itself has none that opens.
+ */
 export async function openSigningKeys(parts: SigningKeyParts): Promise<SigningKeys> {
   const stored = await readKeys(parts)
   const rows = stored.some(({ state }) => state === 'ACTIVE') ? stored : [...stored, await addFirstKey(parts)]
-  const active = rows.find(({ state }) => state === 'ACTIVE')
-  if (active === undefined) throw new Error('no signing key is active')
-  const privateKeyPkcs8 = await openValue(parts.keyring, parts.keyId, placeOf(active.signingKeyId), active.envelope)
+  const published: PublicJwk[] = []
+  let active: SigningKey | undefined
+  for (const row of rows.filter(({ state }) => state !== 'REVOKED')) {
+    const opened = await openKey(parts, row)
+    if (opened === undefined) continue
+    published.push(opened.publicJwk)
+    if (row.state === 'ACTIVE') active ??= opened.signingKey
+  }
+  if (active === undefined) throw new Error('no signing key of this installation can be opened')
+  return { active, published }
+}
+
+async function openKey(
+  { keyring, keyId, failed }: SigningKeyParts,
+  { kid, signingKeyId, envelope }: SigningKeyRow,
+): Promise<{ readonly publicJwk: PublicJwk; readonly signingKey: SigningKey } | undefined> {
+  let privateKeyPkcs8: Uint8Array | undefined
   try {
-    return {
-      active: await openSigningKey({ kid: active.kid, privateKeyPkcs8 }),
-      published: rows
-        .filter(({ state }) => state !== 'REVOKED')
-        .map(({ publicKey }) => publicKey as unknown as PublicJwk),
-    }
+    privateKeyPkcs8 = await openValue(keyring, keyId, placeOf(signingKeyId), envelope)
+    return { publicJwk: await publicJwkOf(privateKeyPkcs8), signingKey: await openSigningKey({ kid, privateKeyPkcs8 }) }
+  } catch (error) {
+    if (error instanceof KeyringError && error.reason === 'UNAVAILABLE') throw error
+    failed(kid, error)
+    return undefined
   } finally {
-    privateKeyPkcs8.fill(0)
+    privateKeyPkcs8?.fill(0)
   }
 }
 
@@ -62,12 +82,12 @@ async function addFirstKey(parts: SigningKeyParts): Promise<SigningKeyRow> {
   const { kid, publicJwk, privateKeyPkcs8 } = await makeSigningKey(random)
   const signingKeyId = ids.next()
   const now = new Date(clock.nowMs())
+  const sealed = sealValue(keyring, keyId, placeOf(signingKeyId), privateKeyPkcs8, random)
+  const envelope = await sealed.finally(() => privateKeyPkcs8.fill(0))
   const row: SigningKeyRow = {
-    ...{ signingKeyId, kid, algorithm: 'EdDSA', publicKey: { ...publicJwk }, state: 'ACTIVE' },
-    envelope: await sealValue(keyring, keyId, placeOf(signingKeyId), privateKeyPkcs8, random),
+    ...{ signingKeyId, kid, algorithm: 'EdDSA', publicKey: { ...publicJwk }, envelope, state: 'ACTIVE' },
     ...{ createTime: now, activateTime: now },
   }
-  privateKeyPkcs8.fill(0)
   const actor = { principal: 'serviceAccounts/root', credential: 'start', requestId: ids.next(), clientIp: '' }
   const mutation = {
     ...{ event: 'signingKeys.create', target: `signingKeys/${kid}`, idempotency: undefined, validateOnly: false },

@@ -12,7 +12,7 @@ import {
 } from '../gen/tenure/v1/token_service_pb.ts'
 import { signTenantToken } from '../jwt/sign-tenant-token.ts'
 import type { SigningKey } from '../jwt/signing-key.ts'
-import type { TenantTokenClaims } from '../jwt/tenant-token-claims.ts'
+import { maxClaimEntries, type TenantTokenClaims } from '../jwt/tenant-token-claims.ts'
 import { TokenError } from '../jwt/token-error.ts'
 import { type Call, callerOf, contextOf, implement, type ServiceImplementation } from '../rpc/call.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
@@ -69,9 +69,8 @@ function claimsFrom(
   const nowMs = clock.nowMs()
   const iat = Math.floor(nowMs / 1000)
   const ttlSeconds = request.ttl === undefined ? defaultTtlSeconds : Number(request.ttl.seconds)
-  // A token about oneself is made from a credential, and does not outlive it.
-  const credentialEndsMs = statement.impersonates ? undefined : caller.expireTimeMs
-  const endMs = Math.min(statement.validUntilMs, credentialEndsMs ?? Number.POSITIVE_INFINITY)
+  // Nor does it outlive the credential it was asked for with, about whomever it is.
+  const endMs = Math.min(statement.validUntilMs, caller.expireTimeMs ?? Number.POSITIVE_INFINITY)
   const exp = Math.min(iat + ttlSeconds, Math.floor(endMs / 1000))
   // What it is made from ends within this second.
   if (exp <= iat) throw notFound()
@@ -89,11 +88,18 @@ function claimsFrom(
   }
 }
 
+/** Longer lists than any verifier reads. */
+function isCrowded({ permissions, roles, workspaces }: TenantTokenClaims): boolean {
+  const lists = [permissions, roles, workspaces, ...workspaces.map((workspace) => workspace.permissions)]
+  return lists.some(({ length }) => length > maxClaimEntries)
+}
+
 async function signed(claims: TenantTokenClaims, key: SigningKey): Promise<string> {
   try {
     return await signTenantToken(claims, key)
   } catch (error) {
-    if (!(error instanceof TokenError && error.reason === 'TOO_LARGE')) throw error
+    // Claims of ours are bad for one reason alone: there are more of them than a token may list.
+    if (!(error instanceof TokenError && (error.reason === 'TOO_LARGE' || isCrowded(claims)))) throw error
     throw new TenureError(
       'TOKEN_TOO_LARGE',
       'The token would have more than 4 KiB. Name fewer workspaces, or only the permissions that are needed.',

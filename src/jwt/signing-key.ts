@@ -33,8 +33,14 @@ export async function makeSigningKey(random: RandomFill): Promise<NewSigningKey>
   const privateKeyPkcs8 = Buffer.alloc(pkcs8Prefix.length + 32)
   pkcs8Prefix.copy(privateKeyPkcs8)
   random(privateKeyPkcs8.subarray(pkcs8Prefix.length))
+  const publicJwk = await publicJwkOf(privateKeyPkcs8)
+  return { kid: publicJwk.kid, publicJwk, privateKeyPkcs8 }
+}
+
+/** What is published of a private key. */
+export async function publicJwkOf(privateKeyPkcs8: Uint8Array): Promise<PublicJwk> {
   const { kid, x } = await publicPartsOf(privateKeyPkcs8)
-  return { kid, publicJwk: { kty: 'OKP', crv: 'Ed25519', x, kid, use: 'sig', alg: 'EdDSA' }, privateKeyPkcs8 }
+  return { kty: 'OKP', crv: 'Ed25519', x, kid, use: 'sig', alg: 'EdDSA' }
 }
 
 /** Refuses a key whose id is not its own thumbprint: what it signs, nobody could verify. */

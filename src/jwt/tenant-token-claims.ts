@@ -55,7 +55,8 @@ const printable = /^[\x21-\x7e]{1,512}$/
 const entitlementKey = /^[a-z][a-zA-Z0-9._-]{0,127}$/
 /** The end of the year 9999: later seconds are no time that `Date` or a database could show. */
 const lastSecond = 253_402_300_799
-const maxEntries = 1_000
+/** Entries of one list. */
+export const maxClaimEntries = 1_000
 
 /**
  * Undefined for whatever is not, claim by claim, what Tenure issues; claims unknown here are ignored. The answer is a
@@ -86,7 +87,7 @@ export function parseTenantTokenClaims(payload: unknown): TenantTokenClaims | un
 }
 
 function parseWorkspaces(value: unknown): readonly WorkspaceGrant[] | undefined {
-  if (!Array.isArray(value) || value.length > maxEntries) return undefined
+  if (!Array.isArray(value) || value.length > maxClaimEntries) return undefined
   const grants: WorkspaceGrant[] = []
   const names = new Set<string>()
   for (const entry of value) {
@@ -107,7 +108,7 @@ function parseWorkspaces(value: unknown): readonly WorkspaceGrant[] | undefined 
 function parseEntitlements(value: unknown): TenantTokenClaims['entitlements'] | undefined {
   if (!isRecord(value)) return undefined
   const entries = Object.entries(value)
-  if (entries.length > maxEntries) return undefined
+  if (entries.length > maxClaimEntries) return undefined
   const entitlements: Record<string, string | number | boolean> = Object.create(null)
   for (const [key, entry] of entries) {
     if (!entitlementKey.test(key)) return undefined
@@ -131,7 +132,7 @@ function isPrincipal(value: unknown, tenant: unknown): value is string {
 }
 
 function texts(value: unknown, pattern: RegExp): readonly string[] | undefined {
-  if (!Array.isArray(value) || value.length > maxEntries) return undefined
+  if (!Array.isArray(value) || value.length > maxClaimEntries) return undefined
   const copy: string[] = []
   for (const entry of value) {
     if (!isText(entry, pattern)) return undefined

@@ -19,7 +19,7 @@ const lastCharacters = [undefined, /$^/, /[AQgw]$/, /[AEIMQUYcgkosw048]$/] as co
 const signatureLength = 86
 
 /** All tokens of one key have one header, so the last one that was good is mostly the next one too. */
-let seen = { headerText: '', kid: '' }
+let seen: { readonly headerText: string; readonly kid: string } | undefined
 
 /** The key a token says it was signed with, before anything of it is believed. Costs no cryptography and no I/O. */
 export function kidOfToken(token: unknown): string {
@@ -28,7 +28,7 @@ export function kidOfToken(token: unknown): string {
   const [headerText = '', payloadText = '', signatureText = '', ...rest] = token.split('.')
   const isCompact = rest.length === 0 && characters.test(token)
   if (!isCompact || ![headerText, payloadText, signatureText].every(isCanonical)) throw new TokenError('MALFORMED')
-  if (headerText === seen.headerText && signatureText.length === signatureLength) return seen.kid
+  if (headerText === seen?.headerText && signatureText.length === signatureLength) return seen.kid
   const kid = kidOfHeader(token, headerText)
   if (signatureText.length !== signatureLength) throw new TokenError('MALFORMED')
   seen = { headerText, kid }

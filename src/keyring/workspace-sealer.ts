@@ -21,8 +21,12 @@ export interface PreparedSeal extends Disposable {
  * KeyringError.
  */
 export interface WorkspaceSealer extends Disposable {
-  /** One call to the keyring; the first value of a workspace makes its key. Throws what Keyring.generateDataKey throws but UNKNOWN_KEY. */
-  prepare(place: WorkspacePlace): Promise<PreparedSeal>
+  /**
+   * One call to the keyring. Where the workspace has no key, `isFirst` is asked whether it never sealed anything, and its key
+   * is made: a key that went missing must not be replaced by another of its id, beside which it could never be put back.
+   * Throws what Keyring.generateDataKey throws.
+   */
+  prepare(place: WorkspacePlace, isFirst: () => Promise<boolean>): Promise<PreparedSeal>
   /**
    * The value that was sealed at this very place. Asks the keyring for a data key it does not hold; those it holds for
    * `cacheMs`. Throws BAD_CIPHERTEXT where one bit of envelope or place differs, and what Keyring.unwrapDataKey throws.
@@ -77,9 +81,9 @@ class Sealer implements WorkspaceSealer {
     }, sweepMs).unref()
   }
 
-  async prepare(place: WorkspacePlace): Promise<PreparedSeal> {
+  async prepare(place: WorkspacePlace, isFirst: () => Promise<boolean>): Promise<PreparedSeal> {
     const keyId = workspaceKeyId(place.workspaceId)
-    const dataKey = await this.#generate(keyId, wrappedFor(place, keyId))
+    const dataKey = await this.#generate(keyId, wrappedFor(place, keyId), isFirst)
     const { random } = this.#options
     let ended = false
     return {
@@ -126,12 +130,12 @@ class Sealer implements WorkspaceSealer {
     return this.#options.cacheMs > 0 && this.#options.feedAgeMs() < maxFeedAgeMs
   }
 
-  async #generate(keyId: string, authenticated: Uint8Array): Promise<DataKey> {
+  async #generate(keyId: string, authenticated: Uint8Array, isFirst: () => Promise<boolean>): Promise<DataKey> {
     const { keyring } = this.#options
     try {
       return await keyring.generateDataKey(keyId, authenticated)
     } catch (error) {
-      if (!(error instanceof KeyringError && error.reason === 'UNKNOWN_KEY')) throw error
+      if (!(error instanceof KeyringError && error.reason === 'UNKNOWN_KEY') || !(await isFirst())) throw error
       await keyring.createKey(keyId)
       return keyring.generateDataKey(keyId, authenticated)
     }

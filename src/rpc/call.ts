@@ -29,7 +29,7 @@ export interface Caller {
 export interface Idempotency {
   /** SHA-256 over caller, method and request id, each length-prefixed. */
   readonly key: Uint8Array
-  /** SHA-256 over the canonical bytes of the request. */
+  /** HMAC-SHA-256 over the canonical bytes of the request, under a key of the installation. */
   readonly requestHash: Uint8Array
 }
 

@@ -1,3 +1,4 @@
+import { kidPattern } from '../jwt/token-form.ts'
 import { openVerificationKeys, type VerificationKey, type VerificationKeys } from '../jwt/verification-keys.ts'
 
 /** Where a verifier gets the issuer's keys from. */
@@ -35,5 +36,6 @@ export function createFixedKeys(jwks: JwkSet): KeySource {
 
 function looksUsable(jwk: unknown): boolean {
   if (typeof jwk !== 'object' || jwk === null) return false
-  return 'kty' in jwk && jwk.kty === 'OKP' && 'crv' in jwk && jwk.crv === 'Ed25519' && !('d' in jwk)
+  const isKey = 'kty' in jwk && jwk.kty === 'OKP' && 'crv' in jwk && jwk.crv === 'Ed25519' && !('d' in jwk)
+  return isKey && 'kid' in jwk && typeof jwk.kid === 'string' && kidPattern.test(jwk.kid)
 }

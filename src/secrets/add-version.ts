@@ -34,8 +34,13 @@ export async function addSecretVersion(
     throw invalidField('payload_crc32c', 'is not the CRC-32C of the payload; send both again')
   }
   const context = contextOf(call)
-  using seal = await prepared(parts.sealer.prepare(payloadPlace(context)))
   const mutation = mutationOf(call, AddSecretVersionResponseSchema, { target: request.parent })
+  // A repetition is answered whether or not the keyring can be asked.
+  const answered = await parts.scopes.answered(context, mutation)
+  if (answered !== undefined) return answered
+  const isFirst = () =>
+    parts.scopes.read(context, async (scope) => (await secretVersionRows(scope).find({})) === undefined)
+  using seal = await prepared(parts.sealer.prepare(payloadPlace(context), isFirst))
   // Awaited here: the data key ends with this function.
   return await parts.scopes.writeVolume(context, mutation, async (unit) => {
     const secret = await findSecret(unit, request.parent)

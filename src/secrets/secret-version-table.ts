@@ -12,11 +12,11 @@ export const SecretVersionTable = new EntitySchema<SecretVersionRow>({
     number: integerColumn('number'),
     state: asciiColumn('state', 20),
     payloadBytes: integerColumn('payloadBytes'),
-    envelope: bytesColumn('envelope', { nullable: true }),
     version: integerColumn('version'),
     createTime: timeColumn('createTime'),
     updateTime: timeColumn('updateTime'),
     destroyTime: timeColumn('destroyTime', { nullable: true }),
+    envelope: bytesColumn('envelope', { nullable: true }),
   },
   indices: [
     { name: 'secret_versions_number', columns: ['tenantId', 'workspaceId', 'secretId', 'number'], unique: true },

@@ -69,11 +69,15 @@ export async function writeBatches(options: BatchOptions, batches: readonly Tena
     }
     await insertInJournal(manager, ledger, rows)
     await storeChains(manager, ledger, database.engine, chain, ends)
-    // They stand and fall together, so that one tells for all.
+    // They stand and fall together, so that one tells for all: by its hash, because another may have taken its number since.
     const [first] = ends
     const wasCommitted = async (later: EntityManager): Promise<boolean> => {
-      const [found] = await lockChains(later, ledger, tenantIds.slice(0, 1), chain, forUpdate)
-      return found?.sequence === first?.sequence
+      await lockChains(later, ledger, tenantIds.slice(0, 1), chain, forUpdate)
+      const found: Record<string, unknown>[] = await later.query(
+        `SELECT hash FROM ${ledger.journal} WHERE tenant_id = ? AND chain = ? AND sequence = ?`,
+        [first?.tenantId, chain, first?.sequence],
+      )
+      return first !== undefined && Buffer.from(first.chainHash).equals((found[0]?.hash as Uint8Array) ?? '')
     }
     return { value: undefined, keep: true, wasCommitted }
   })

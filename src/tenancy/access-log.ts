@@ -156,17 +156,20 @@ class BatchedLog implements AccessLog {
 
   /** What cannot be written stays, and is tried again with what came since; one failure is told of, not each. */
   async #writeAll(): Promise<void> {
+    let failed = false
     for (const lane of [...this.#lanes.values()]) {
       if (this.#ended) return
-      await lane.writing?.catch(() => undefined)
+      // Whoever waits may have begun another by the time this one is done.
+      while (lane.writing !== undefined) await lane.writing.catch(() => undefined)
       try {
         if (lane.facts.length > 0) await this.#write([lane])
-      } catch {
+      } catch (error) {
         this.#flushIn(retryAfterMs)
-        return
+        if (isAway(error)) return
+        failed = true
       }
     }
-    this.#failing = false
+    if (!failed) this.#failing = false
   }
 
   /** Begins a transaction for those who wait, with the next turn of the loop: who asks at the same time goes along. */
@@ -204,6 +207,7 @@ class BatchedLog implements AccessLog {
   }
 
   #write(lanes: readonly Lane[]): Promise<void> {
+    if (lanes.some((lane) => lane.writing !== undefined)) throw new Error('two transactions for one chain')
     const writing = this.#writeLoads(lanes.map((lane) => this.#take(lane, lanes.length))).finally(() => {
       for (const lane of lanes) {
         lane.writing = undefined

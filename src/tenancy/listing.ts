@@ -22,6 +22,8 @@ export interface ListSpec {
   readonly tieBreak: string
   /** Unless asked otherwise: by the tie break, or by this. */
   readonly defaultOrder?: { readonly field: string; readonly descending: boolean }
+  /** Properties that no list answers, and none reads. */
+  readonly without?: readonly string[]
 }
 
 export interface ListRequest {
@@ -77,7 +79,8 @@ export async function listPage<Row extends ObjectLiteral>(
   if (filter !== undefined) conditions.push(await new FilterCompiler(spec, rows.comparable).compile(filter))
   if (request.pageToken !== '') conditions.push(after(order, tokens.open(binding, request.pageToken)))
   const orderBy = order.map(({ property, descending }) => ({ property, descending }))
-  const found = await rows.page({ conditions, orderBy, limit: limit + 1 })
+  const { without = [] } = spec
+  const found = await rows.page({ conditions, orderBy, limit: limit + 1, without })
   const last = found[limit - 1]
   if (found.length <= limit || last === undefined) return { rows: found, nextPageToken: '' }
   return { rows: found.slice(0, limit), nextPageToken: tokens.seal(binding, positionOf(last, order)) }

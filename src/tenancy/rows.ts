@@ -1,4 +1,4 @@
-import type { EntityManager, EntitySchema, ObjectLiteral, SelectQueryBuilder } from 'typeorm'
+import type { EntityManager, EntityMetadata, EntitySchema, ObjectLiteral, SelectQueryBuilder } from 'typeorm'
 import { findRow } from './find-row.ts'
 
 /** A condition in SQL over properties of the row, written `row.<property>`, with named parameters of its own. */
@@ -12,6 +12,8 @@ export interface PageQuery {
   /** Properties to order by; the last one must be unique within the place, so that a page has one end. */
   readonly orderBy: readonly { readonly property: string; readonly descending: boolean }[]
   readonly limit: number
+  /** Properties that are not read: of each row they are undefined. For values too large to be read for nothing. */
+  readonly without?: readonly string[]
 }
 
 /**
@@ -74,7 +76,7 @@ export function createRows<Row extends ObjectLiteral>(
       findRow(manager, table, [...storedValues(place, manager, table), ...storedValues(where, manager, table)]),
     list: (where, limit) => whereAll(select(), where, manager, table).limit(limit).getMany(),
     all: (where) => whereAll(select(), where, manager, table).getMany(),
-    page: (query) => pageOf(select(), query),
+    page: (query) => pageOf(select(), query, manager.connection.getMetadata(table)),
     comparable: (property, text) => comparable(columnOf(manager, table, property), text),
     count: (where) => whereAll(select(), where, manager, table).getCount(),
     async insert(row) {
@@ -139,7 +141,14 @@ async function deleteRows<Row extends ObjectLiteral>(
   return affected ?? 0
 }
 
-function pageOf<Row extends ObjectLiteral>(query: SelectQueryBuilder<Row>, page: PageQuery): Promise<Row[]> {
+function pageOf<Row extends ObjectLiteral>(
+  query: SelectQueryBuilder<Row>,
+  page: PageQuery,
+  { columns }: EntityMetadata,
+): Promise<Row[]> {
+  const { without = [] } = page
+  const names = columns.map(({ propertyName }) => propertyName).filter((name) => !without.includes(name))
+  if (without.length > 0) query.select(names.map((name) => `row.${name}`))
   for (const condition of page.conditions) query.andWhere(`(${condition.sql})`, condition.parameters)
   for (const { property, descending } of page.orderBy) query.addOrderBy(`row.${property}`, descending ? 'DESC' : 'ASC')
   return query.limit(page.limit).getMany()

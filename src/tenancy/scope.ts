@@ -1,7 +1,8 @@
-import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf'
 import type { EntityManager } from 'typeorm'
 import type { Database } from '../storage/database.ts'
 import { createCommitsUnderWay } from './commits-under-way.ts'
+import { cellLedger, storedAnswer } from './ledger.ts'
 import { insidePlace } from './place-check.ts'
 import type { TenantContext } from './tenant-context.ts'
 import { tenantRows } from './tenant-rows.ts'
@@ -28,6 +29,11 @@ export interface Scopes {
     purpose: AllWorkspacesPurpose,
     work: (scope: ReadScope) => Promise<T>,
   ): Promise<T>
+  /** What this very request was answered with before; undefined: it was not, or names itself by no request id. */
+  answered<O extends DescMessage>(
+    context: TenantContext,
+    mutation: TenantMutation<O>,
+  ): Promise<MessageShape<O> | undefined>
   /** One unit of work on the authority of the context's tenant: all or nothing, audited, seen by every decision after it resolves. */
   write<O extends DescMessage>(
     context: TenantContext,
@@ -71,6 +77,15 @@ export function createScopes(options: ScopesOptions): Scopes {
       insidePlace(context, () =>
         options.cell.read(bindingOf(context, true), (manager) => work(reader(manager, context, true))),
       ),
+    async answered(context, { idempotency, response }) {
+      if (idempotency === undefined) return undefined
+      const stored = await insidePlace(context, () =>
+        options.cell.read(bindingOf(context, false), (manager) =>
+          storedAnswer(manager, cellLedger, context.tenantId, idempotency),
+        ),
+      )
+      return stored === undefined ? undefined : fromBinary(response, stored)
+    },
     writeVolume: (context, mutation, closure) =>
       options.turns.take(context.tenantId, mutation.signal, () =>
         insidePlace(context, () => writeVolumeUnit({ ...options, underWay }, context, mutation, closure)),

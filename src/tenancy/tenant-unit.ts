@@ -101,6 +101,22 @@ export async function writeVolumeUnit<O extends DescMessage>(
   mutation: TenantMutation<O>,
   closure: (unit: Unit) => Promise<MessageShape<O>>,
 ): Promise<MessageShape<O>> {
+  try {
+    return await writeVolumeOnce(parts, context, mutation, closure)
+  } catch (error) {
+    // The same request id may have been used in another workspace at the same time, whose chain is another; now it can be seen.
+    const mayBeRepeated = error instanceof TenureError && error.reason === 'ALREADY_EXISTS'
+    if (!mayBeRepeated || mutation.idempotency === undefined) throw error
+    return await writeVolumeOnce(parts, context, mutation, closure)
+  }
+}
+
+async function writeVolumeOnce<O extends DescMessage>(
+  parts: UnitParts,
+  context: TenantContext,
+  mutation: TenantMutation<O>,
+  closure: (unit: Unit) => Promise<MessageShape<O>>,
+): Promise<MessageShape<O>> {
   const { forShare, forUpdate } = parts.cell.rowLock
   const written = await writeBehindChain(parts, context, mutation, closure, forShare)
   if (written !== 'no chain') return written

@@ -235,6 +235,20 @@ test('while a tenant takes no writes its tokens carry none', async () => {
   expect([payload.permissions, payload.workspaces[0]?.permissions]).toEqual([['orders.read'], ['orders.read']])
 })
 
+test('who names workspaces has no power over the tenant in the token', async () => {
+  const claims = await issue(undefined, { workspaces: ['tenants/acme/workspaces/prod'] }, acme.ownerKey)
+  expect([claims.permissions, claims.workspaces.map(({ slug }) => slug)]).toEqual([[], ['prod']])
+})
+
+test('a token in the name of another ends no later than the key it was asked for with', async () => {
+  const soon = Date.now() + 60_000
+  const owner = { case: 'serviceAccount' as const, value: `${acme.name}/serviceAccounts/owner-bot` }
+  const { secret } = await server
+    .client(ApiKeyService)
+    .createApiKey({ parent: acme.name, apiKey: { owner, expireTime: timestampFromMs(soon) } })
+  expect((await issue(acme.alice, { ttl: ttl(3600) }, secret)).exp).toBe(Math.floor(soon / 1000))
+})
+
 test('audiences are those asked for, and permissions must be in the catalogue', async () => {
   expect((await issue(acme.alice, { audience: ['orders', 'billing'] })).aud).toEqual(['orders', 'billing'])
   expect(await reasonOf(issue(acme.alice, { permissions: ['orders.unknown'] }))).toBe('UNKNOWN_PERMISSION')

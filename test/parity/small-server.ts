@@ -201,6 +201,7 @@ export function createSmallPipeline(limits: Partial<PipelineLimits> = {}, level:
       record: (event) => void recorded.push(event),
       recordDurably: async (event) => void recorded.push(event),
     },
+    requestHashKey: Buffer.alloc(32),
     clock: systemClock,
     ids: createIds(systemClock, pooledRandom),
     log,

@@ -41,34 +41,62 @@ const maxIdleMs = 20_000
 export function createHttpTransport({ isEncrypted, ca, maxConnections }: HttpTransportOptions): HttpTransport {
   const pool = { keepAlive: true, maxSockets: maxConnections, maxFreeSockets: maxConnections, timeout: maxIdleMs }
   const tls = ca === undefined ? {} : { ca }
-  const agent = isEncrypted ? new https.Agent({ ...pool, ...tls, minVersion: 'TLSv1.2' }) : new http.Agent(pool)
+  // Said, not left to be: the environment can turn the check of every certificate off that nobody asks for.
+  const checked = { ...tls, minVersion: 'TLSv1.2', rejectUnauthorized: true } as const
+  const agentOf = (options: http.AgentOptions) =>
+    isEncrypted ? new https.Agent({ ...options, ...checked }) : new http.Agent(options)
+  const agent = agentOf(pool)
+  const fresh = agentOf({ keepAlive: false })
   const { request } = isEncrypted ? https : http
+  const sendBy = (by: http.Agent, { method, uri, headers, json, signal }: TransportRequest) =>
+    new Promise<TransportResponse>((resolve, reject) => {
+      const body = typeof json === 'object' && json !== null ? Buffer.from(JSON.stringify(json)) : undefined
+      const length = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }
+      const fail = (error: unknown) => {
+        if (signal.aborted) reject(new VaultAway('does not answer in time'))
+        else reject(outgoing.reusedSocket && !answered && wasClosed(error) ? new KeptTooLong() : awayBecause(error))
+      }
+      let answered = false
+      const url = new URL(uri)
+      // The header is what Vault's own agents demand of a request that is meant.
+      const outgoing = request(url, {
+        ...{ method, agent: by, signal },
+        headers: { ...headers, ...length, 'x-vault-request': 'true' },
+      })
+      outgoing.on('error', fail)
+      outgoing.on('response', (incoming) => {
+        answered = true
+        readAnswer(incoming).then(
+          (text) =>
+            resolve({ statusCode: incoming.statusCode ?? 0, body: parse(text), request: { path: url.pathname } }),
+          fail,
+        )
+      })
+      outgoing.end(body)
+    })
   return {
-    send: ({ method, uri, headers, json, signal }) =>
-      new Promise((resolve, reject) => {
-        const body = typeof json === 'object' && json !== null ? Buffer.from(JSON.stringify(json)) : undefined
-        const length = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }
-        const fail = (error: unknown) => {
-          reject(signal.aborted ? new VaultAway('does not answer in time') : awayBecause(error))
-        }
-        const url = new URL(uri)
-        // The header is what Vault's own agents demand of a request that is meant.
-        const outgoing = request(url, {
-          ...{ method, agent, signal },
-          headers: { ...headers, ...length, 'x-vault-request': 'true' },
-        })
-        outgoing.on('error', fail)
-        outgoing.on('response', (incoming) => {
-          readAnswer(incoming).then(
-            (text) =>
-              resolve({ statusCode: incoming.statusCode ?? 0, body: parse(text), request: { path: url.pathname } }),
-            fail,
-          )
-        })
-        outgoing.end(body)
-      }),
-    [Symbol.dispose]: () => agent.destroy(),
+    async send(sent) {
+      try {
+        return await sendBy(agent, sent)
+      } catch (error) {
+        if (!(error instanceof KeptTooLong)) throw error
+        // A rotation may have been done before the connection went; repeated blindly it would be done twice.
+        if (sent.uri.endsWith('/rotate')) throw awayBecause(error)
+        return sendBy(fresh, sent)
+      }
+    },
+    [Symbol.dispose]() {
+      agent.destroy()
+      fresh.destroy()
+    },
   }
+}
+
+/** A kept connection had been closed at the other end before the request was sent on it: nothing is known to be wrong with Vault. */
+class KeptTooLong extends Error {}
+
+function wasClosed(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
 }
 
 async function readAnswer(incoming: http.IncomingMessage): Promise<string> {

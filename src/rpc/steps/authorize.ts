@@ -32,7 +32,8 @@ function atPlace(gate: Gate, policy: MethodPolicy): Step {
   const demand: Demand = {
     permission,
     workspaceItself: false,
-    write: policy.limitClass === 'WRITE',
+    // What gives secrets away is use, and what is archived is kept from use.
+    write: policy.limitClass === 'WRITE' || policy.auditBeforeAnswer,
     unknownPlaceIsAnAnswer: policy.limitClass === 'CHECK',
   }
   // Only a method that manages workspaces may be granted at the tenant for a name that is the workspace's own.

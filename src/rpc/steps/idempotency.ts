@@ -1,11 +1,11 @@
+import { createHmac } from 'node:crypto'
 import { type DescMessage, type Message, ScalarType, toBinary } from '@bufbuild/protobuf'
 import { lengthPrefixed } from '../../base/length-prefixed.ts'
-import type { Caller, Idempotency } from '../call.ts'
 import { sha256 } from '../sha256.ts'
 import type { StepFactory } from './step.ts'
 
 /** Makes a repeated write recognisable. Reads that carry a request id only name themselves by it. */
-export const idempotencyStep: StepFactory = (_parts, { policy }) => {
+export const idempotencyStep: StepFactory = ({ requestHashKey }, { policy }) => {
   const { input } = policy.method
   const field = input.fields.find((candidate) => candidate.name === 'request_id')
   if (policy.limitClass !== 'WRITE' || field?.fieldKind !== 'scalar' || field.scalar !== ScalarType.STRING)
@@ -16,21 +16,17 @@ export const idempotencyStep: StepFactory = (_parts, { policy }) => {
     if (request === undefined || caller === undefined) return
     const requestId = (request as unknown as Readonly<Record<string, unknown>>)[localName]
     if (typeof requestId !== 'string' || requestId === '') return
-    state.idempotency = idempotencyOf(caller, policy.name, requestId, input, request)
+    const idOfRequest = ['idempotency', caller.tenantId, caller.principalId, policy.name, requestId]
+    state.idempotency = {
+      key: sha256(lengthPrefixed(idOfRequest)),
+      requestHash: keyedHash(requestHashKey, canonicalBytes(input, request)),
+    }
   }
 }
 
-function idempotencyOf(
-  caller: Caller,
-  method: string,
-  requestId: string,
-  input: DescMessage,
-  request: Message,
-): Idempotency {
-  return {
-    key: sha256(lengthPrefixed(['idempotency', caller.tenantId, caller.principalId, method, requestId])),
-    requestHash: sha256(canonicalBytes(input, request)),
-  }
+/** Keyed: a request may hold a secret, and who reads its plain hash in the database could try every short one. */
+function keyedHash(key: Uint8Array, bytes: Uint8Array): Uint8Array {
+  return createHmac('sha256', key).update(bytes).digest()
 }
 
 /** The same message gives the same bytes: some languages write maps in another order each time. Unknown fields do not count. */

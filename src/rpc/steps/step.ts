@@ -18,6 +18,8 @@ export interface PipelineParts {
   readonly gate: Gate
   readonly freshness: Freshness
   readonly recorder: AccessRecorder
+  /** 32 bytes, the same on every server of an installation. */
+  readonly requestHashKey: Uint8Array
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Log

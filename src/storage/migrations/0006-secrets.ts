@@ -1,6 +1,6 @@
 import type { Migration } from './migration.ts'
 
-/** Secrets of workspaces, and their versions. */
+/** Secrets of workspaces, and their versions. The value stands last: SQLite reads through a long one to get at what stands behind it. */
 export const secrets: Migration = {
   number: 6,
   name: 'secrets',
@@ -29,11 +29,11 @@ export const secrets: Migration = {
       number bigint NOT NULL,
       state varchar(20) NOT NULL,
       payload_bytes bigint NOT NULL,
-      envelope blob NULL,
       version bigint NOT NULL,
       create_time datetime NOT NULL,
       update_time datetime NOT NULL,
       destroy_time datetime NULL,
+      envelope blob NULL,
       PRIMARY KEY (tenant_id, workspace_id, secret_version_id)
     )`,
     `CREATE UNIQUE INDEX IF NOT EXISTS secret_versions_number
@@ -63,11 +63,11 @@ export const secrets: Migration = {
       number bigint NOT NULL,
       state varchar(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
       payload_bytes bigint NOT NULL,
-      envelope mediumblob NULL,
       version bigint NOT NULL,
       create_time datetime(3) NOT NULL,
       update_time datetime(3) NOT NULL,
       destroy_time datetime(3) NULL,
+      envelope mediumblob NULL,
       PRIMARY KEY (tenant_id, workspace_id, secret_version_id),
       UNIQUE KEY secret_versions_number (tenant_id, workspace_id, secret_id, number)
     ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin`,

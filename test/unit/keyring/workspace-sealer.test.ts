@@ -21,6 +21,7 @@ let asked: string[]
 let nowMs: number
 let feedAgeMs: number
 let sealer: WorkspaceSealer
+const isFirst = async () => true
 let keyring: Keyring
 
 beforeEach(async () => {
@@ -39,7 +40,7 @@ afterEach(async () => {
 })
 
 async function seal(at = place, plaintext = value): Promise<Uint8Array> {
-  using prepared = await sealer.prepare(at)
+  using prepared = await sealer.prepare(at, isFirst)
   return prepared.seal(at, plaintext)
 }
 
@@ -82,7 +83,7 @@ test('any one byte changed does not open, with the data key held or not', async 
 })
 
 test('what was prepared for one workspace or purpose seals nothing for another, and nothing after its end', async () => {
-  const prepared = await sealer.prepare(place)
+  const prepared = await sealer.prepare(place, isFirst)
   const other = '01890000-0000-7000-8000-0000000000ff'
   for (const change of [{ purpose: 'x' }, { tenantId: other as TenantId }, { workspaceId: other as WorkspaceId }]) {
     expect(() => prepared.seal({ ...place, ...change }, value)).toThrow(/another workspace or purpose/)
@@ -128,10 +129,18 @@ test('a destroyed key opens nothing once its data keys have ended', async () => 
   const sealed = await seal()
   await keyring.destroyKey(`workspace-${place.workspaceId}`)
   expect(await failureOf(sealer.open(place, sealed))).toBe('DESTROYED')
-  expect(await failureOf(sealer.prepare(place))).toBe('DESTROYED')
+  expect(await failureOf(sealer.prepare(place, isFirst))).toBe('DESTROYED')
+})
+
+test('a key that went missing is not replaced by another of its id', async () => {
+  const never = async () => false
+  expect(await failureOf(sealer.prepare(place, never))).toBe('UNKNOWN_KEY')
+  expect(asked).toEqual(['generateDataKey'])
+  using _made = await sealer.prepare(place, isFirst)
+  using _again = await sealer.prepare(place, never)
 })
 
 test('a value past the bound is refused', async () => {
-  using prepared = await sealer.prepare(place)
+  using prepared = await sealer.prepare(place, isFirst)
   expect(() => prepared.seal(place, new Uint8Array(1024 * 1024 + 1))).toThrow(/at most 1 MiB/)
 })

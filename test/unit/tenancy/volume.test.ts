@@ -145,3 +145,15 @@ test('a unit of volume reaches its own workspace and no other, and refuses to de
   const rows = await kernel.platform.scopes.read(there, (scope) => secretRows(scope).all({}))
   expect(rows).toHaveLength(1)
 })
+
+test('a page that leaves a property out does not read it', async () => {
+  const context = await at(await newWorkspace())
+  await write(context, 'long')
+  const query = { conditions: [], orderBy: [{ property: 'slug', descending: false }], limit: 10 }
+  const [whole, without] = await kernel.platform.scopes.read(context, async (scope) => [
+    await secretRows(scope).page(query),
+    await secretRows(scope).page({ ...query, without: ['labels'] }),
+  ])
+  expect(whole?.map(({ slug, labels }) => [slug, labels])).toEqual([['long', {}]])
+  expect(without?.map(({ slug, labels }) => [slug, labels])).toEqual([['long', undefined]])
+})
