@@ -99,7 +99,7 @@ export const settings = {
   dataKeyCacheMs: setting('TENURE_DATA_KEY_CACHE_MS', 'dataKeys.cacheMs', integerType(0, 3_600_000), {
     fallback: 300_000,
     description:
-      'How long a data key the keyring has unwrapped opens values without asking again, also while the keyring is away.',
+      'How long a data key the keyring has unwrapped opens values without asking again, also while the keyring is away. It ends sooner while the database cannot be followed.',
   }),
   vaultAddress: setting('VAULT_ADDR', 'vault.addr', parsedType('URL', parseVaultAddress), {
     description: 'The Vault or OpenBao that `vault:` names a mount of.',

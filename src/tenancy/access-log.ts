@@ -162,7 +162,7 @@ class BatchedLog implements AccessLog {
       // Whoever waits may have begun another by the time this one is done.
       while (lane.writing !== undefined) await lane.writing.catch(() => undefined)
       try {
-        if (lane.facts.length > 0) await this.#write([lane])
+        if (lane.facts.length > 0) await this.#write([lane], true)
       } catch (error) {
         this.#flushIn(retryAfterMs)
         if (isAway(error)) return
@@ -186,7 +186,8 @@ class BatchedLog implements AccessLog {
     const lanes = this.#waiting()
     if (lanes.length === 0 || this.#ended) return
     this.#writers += 1
-    await this.#write(lanes).catch(() => undefined)
+    // Without what nobody waits for: who is denied often must not slow those down who are given something.
+    await this.#write(lanes, false).catch(() => undefined)
     this.#writers -= 1
     this.#kick()
   }
@@ -206,9 +207,9 @@ class BatchedLog implements AccessLog {
     return waiting
   }
 
-  #write(lanes: readonly Lane[]): Promise<void> {
+  #write(lanes: readonly Lane[], sampled: boolean): Promise<void> {
     if (lanes.some((lane) => lane.writing !== undefined)) throw new Error('two transactions for one chain')
-    const writing = this.#writeLoads(lanes.map((lane) => this.#take(lane, lanes.length))).finally(() => {
+    const writing = this.#writeLoads(lanes.map((lane) => this.#take(lane, lanes.length, sampled))).finally(() => {
       for (const lane of lanes) {
         lane.writing = undefined
         this.#lanes.delete(lane.tenantId)
@@ -221,10 +222,10 @@ class BatchedLog implements AccessLog {
     return writing
   }
 
-  #take(lane: Lane, among: number): Load {
-    const { facts, suppressed } = lane
-    lane.facts = []
-    lane.suppressed = 0
+  #take(lane: Lane, among: number, sampled: boolean): Load {
+    const { facts, suppressed } = sampled ? lane : { facts: [], suppressed: 0 }
+    lane.facts = sampled ? [] : lane.facts
+    lane.suppressed -= suppressed
     const share = Math.max(1, Math.floor(maxAwaitedPerBatch / among))
     return { lane, facts, suppressed, awaited: lane.awaited.splice(0, share) }
   }

@@ -175,6 +175,8 @@ test('an access that is waited for is written when whoever waits goes on, beyond
   for (let at = 0; at < maxPerTenant + 50; at += 1) log.record(factOf(acme.uid, `seen ${at}`))
   const targets = Array.from({ length: maxPerTenant + 50 }, (_, at) => `given ${at}`)
   await Promise.all(targets.map((target) => log.recordDurably(factOf(acme.uid, target))))
+  expect((await written()).targets).toEqual(targets)
+  await log.flush()
   const rows = await written()
   expect(rows.targets.filter((target) => target.startsWith('given'))).toEqual(targets)
   expect(rows.suppressed).toBe(50)

@@ -800,7 +800,7 @@ export const SecretService: GenService<{
   /**
    * CreateSecret creates a secret without a value; AddSecretVersion gives it one.
    * Permission: `secrets.create`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD, NOT_FOUND,
-   * PERMISSION_MISSING, WORKSPACE_ARCHIVED, ALREADY_EXISTS, NAME_RETIRED, REQUEST_ID_REUSED.
+   * PERMISSION_MISSING, TENANT_SUSPENDED, WORKSPACE_ARCHIVED, ALREADY_EXISTS, NAME_RETIRED, REQUEST_ID_REUSED.
    *
    * @generated from rpc tenure.v1.SecretService.CreateSecret
    */
@@ -836,7 +836,8 @@ export const SecretService: GenService<{
   /**
    * UpdateSecret changes the fields that update_mask names: labels.
    * Permission: `secrets.update`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD, NOT_FOUND,
-   * PERMISSION_MISSING, WORKSPACE_ARCHIVED, INVALID_UPDATE_MASK, ETAG_MISMATCH, REQUEST_ID_REUSED.
+   * PERMISSION_MISSING, TENANT_SUSPENDED, WORKSPACE_ARCHIVED, INVALID_UPDATE_MASK, ETAG_MISMATCH,
+   * REQUEST_ID_REUSED.
    *
    * @generated from rpc tenure.v1.SecretService.UpdateSecret
    */
@@ -848,7 +849,7 @@ export const SecretService: GenService<{
   /**
    * DeleteSecret erases every version of a secret and the secret itself, for good.
    * Permission: `secrets.delete`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD, NOT_FOUND,
-   * PERMISSION_MISSING, WORKSPACE_ARCHIVED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+   * PERMISSION_MISSING, TENANT_SUSPENDED, WORKSPACE_ARCHIVED, ETAG_MISMATCH, REQUEST_ID_REUSED.
    *
    * @generated from rpc tenure.v1.SecretService.DeleteSecret
    */
@@ -858,10 +859,11 @@ export const SecretService: GenService<{
     output: typeof DeleteSecretResponseSchema;
   },
   /**
-   * AddSecretVersion gives a secret its next value, enabled.
+   * AddSecretVersion gives a secret its next value, enabled. A secret has at most 1,000 versions; then it is
+   * full (INVALID_STATE), and another secret is needed.
    * Permission: `secrets.addVersion`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD,
-   * NOT_FOUND, PERMISSION_MISSING, WORKSPACE_ARCHIVED, ETAG_MISMATCH, INVALID_STATE, REQUEST_ID_REUSED,
-   * KEYRING_UNAVAILABLE, KEY_DESTROYED.
+   * NOT_FOUND, PERMISSION_MISSING, TENANT_SUSPENDED, WORKSPACE_ARCHIVED, ETAG_MISMATCH, INVALID_STATE,
+   * REQUEST_ID_REUSED, KEYRING_UNAVAILABLE, KEY_DESTROYED.
    *
    * @generated from rpc tenure.v1.SecretService.AddSecretVersion
    */
@@ -873,7 +875,8 @@ export const SecretService: GenService<{
   /**
    * AccessSecretVersion answers a value. Who had which one is in the audit log before it leaves.
    * Permission: `secrets.access`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD, NOT_FOUND,
-   * PERMISSION_MISSING, INVALID_STATE, KEYRING_UNAVAILABLE, KEY_DESTROYED, STALE.
+   * PERMISSION_MISSING, TENANT_SUSPENDED, WORKSPACE_ARCHIVED, INVALID_STATE, INVALID_REVISION, REVISION_LOST,
+   * KEYRING_UNAVAILABLE, KEY_DESTROYED, STALE.
    *
    * @generated from rpc tenure.v1.SecretService.AccessSecretVersion
    */
@@ -897,7 +900,8 @@ export const SecretService: GenService<{
   /**
    * EnableSecretVersion lets the value of a disabled version be had again.
    * Permission: `secrets.enableVersion`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD,
-   * NOT_FOUND, PERMISSION_MISSING, WORKSPACE_ARCHIVED, ETAG_MISMATCH, INVALID_STATE, REQUEST_ID_REUSED.
+   * NOT_FOUND, PERMISSION_MISSING, TENANT_SUSPENDED, WORKSPACE_ARCHIVED, ETAG_MISMATCH, INVALID_STATE,
+   * REQUEST_ID_REUSED.
    *
    * @generated from rpc tenure.v1.SecretService.EnableSecretVersion
    */
@@ -909,7 +913,8 @@ export const SecretService: GenService<{
   /**
    * DisableSecretVersion keeps a value from being had until it is enabled again.
    * Permission: `secrets.disableVersion`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD,
-   * NOT_FOUND, PERMISSION_MISSING, WORKSPACE_ARCHIVED, ETAG_MISMATCH, INVALID_STATE, REQUEST_ID_REUSED.
+   * NOT_FOUND, PERMISSION_MISSING, TENANT_SUSPENDED, WORKSPACE_ARCHIVED, ETAG_MISMATCH, INVALID_STATE,
+   * REQUEST_ID_REUSED.
    *
    * @generated from rpc tenure.v1.SecretService.DisableSecretVersion
    */
@@ -921,7 +926,8 @@ export const SecretService: GenService<{
   /**
    * DestroySecretVersion erases a value for good; the version stays, so that its number is never given again.
    * Permission: `secrets.destroyVersion`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD,
-   * NOT_FOUND, PERMISSION_MISSING, WORKSPACE_ARCHIVED, ETAG_MISMATCH, INVALID_STATE, REQUEST_ID_REUSED.
+   * NOT_FOUND, PERMISSION_MISSING, TENANT_SUSPENDED, WORKSPACE_ARCHIVED, ETAG_MISMATCH, INVALID_STATE,
+   * REQUEST_ID_REUSED.
    *
    * @generated from rpc tenure.v1.SecretService.DestroySecretVersion
    */

@@ -40,7 +40,7 @@ export type IssueTokenRequest = Message<"tenure.v1.IssueTokenRequest"> & {
 
   /**
    * Optional. Workspaces the token is about, by name, at most 100; empty: every one the principal has a place in, or
-   * the one that parent names.
+   * the one that parent names. Named, they are all the token is about: it has no permission at the tenant.
    *
    * @generated from field: repeated string workspaces = 3;
    */
