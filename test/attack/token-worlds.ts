@@ -40,7 +40,8 @@ export interface TokenQuestion {
   readonly key: number | undefined
   /** About whom; unset: oneself. */
   readonly about: number | undefined
-  readonly parent: PlaceIndex
+  /** Unset: where the key belongs. */
+  readonly parent: PlaceIndex | undefined
   readonly workspaces: readonly PlaceIndex[]
   readonly permissions: readonly string[]
 }
@@ -54,17 +55,22 @@ export interface WorldPlan {
   readonly questions: readonly TokenQuestion[]
 }
 
+const makeTokens = ['tokens.issue', 'tokens.impersonate']
 const roleCount = 4
 const keyCount = 6
+const questionCount = 26
+const placeOfMember = ({ member: who, place: where }: MembershipPlan) => `${who} ${where}`
 const member = fc.nat(principals.length - 1)
 const place = fc.nat(workspaces.length)
 const somePermissions = fc.subarray([...productPermissions, ...ownPermissions])
 
 const membershipPlan = fc.record({
   member,
-  place,
-  // Templates are roles like others: the last index stands for one.
-  roles: fc.uniqueArray(fc.nat(roleCount), { minLength: 1, maxLength: 3 }),
+  place: fc.oneof(fc.constant(0), place),
+  // Templates are roles like others: the last index stands for one. Most have the first, or few could make tokens.
+  roles: fc
+    .tuple(fc.uniqueArray(fc.nat(roleCount), { minLength: 1, maxLength: 3 }), fc.nat(3))
+    .map(([drawn, luck]) => (luck > 0 ? [...new Set([0, ...drawn])] : drawn)),
   reachAll: fc.boolean(),
   expires: fc.integer({ min: 0, max: 3 }).map((drawn) => drawn === 0),
 })
@@ -72,42 +78,51 @@ const membershipPlan = fc.record({
 const keyPlan = fc.record({
   owner: member,
   place: fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: place }),
-  // A narrowing without tokens.issue makes no tokens.
+  // A narrowing without them makes no tokens.
   narrowing: fc.oneof(
     fc.constant([]),
-    somePermissions.map((drawn) => [...new Set([...drawn, 'tokens.issue'])]),
+    somePermissions.map((drawn) => [...new Set([...drawn, ...makeTokens])]),
   ),
   expires: fc.integer({ min: 0, max: 6 }).map((drawn) => drawn === 0),
 })
 
-const question = fc.record({
-  key: fc.oneof(fc.constant(undefined), fc.nat(keyCount - 1)),
-  about: fc.oneof(fc.constant(undefined), member),
-  parent: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: place }),
-  workspaces: fc.oneof(
-    { weight: 3, arbitrary: fc.constant([]) },
-    { weight: 1, arbitrary: fc.uniqueArray(fc.integer({ min: 1, max: workspaces.length }), { maxLength: 2 }) },
-  ),
-  permissions: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: somePermissions }),
-})
+const question = fc
+  .record({
+    key: fc.oneof({ weight: 1, arbitrary: fc.constant(undefined) }, { weight: 3, arbitrary: fc.nat(keyCount - 1) }),
+    about: fc.oneof(fc.constant(undefined), member),
+    parent: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: place }),
+    workspaces: fc.oneof(
+      { weight: 3, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.uniqueArray(fc.integer({ min: 1, max: workspaces.length }), { maxLength: 2 }) },
+    ),
+    permissions: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: somePermissions }),
+  })
+  // The root key is nobody in the tenant: it asks about others.
+  .map((drawn) => (drawn.key === undefined ? { ...drawn, about: drawn.about ?? 0 } : drawn))
 
 const rarely = <T>(arbitrary: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
+
+/** Holds every role everywhere, and key 0: somebody who may act for most of the others. */
+const chief = principals.length - 1
+const chiefsMembership = { member: chief, place: 0, roles: [0, 1, 2, 3], reachAll: true, expires: false }
+const chiefsKey = { owner: chief, place: 0, narrowing: [], expires: false }
 
 export const worldPlan: fc.Arbitrary<WorldPlan> = fc.record({
   // The first lets its holders have tokens, or nothing would come of most questions.
   roles: fc
     .array(somePermissions, { minLength: roleCount, maxLength: roleCount })
-    .map(([first = [], ...rest]) => [[...new Set([...first, 'tokens.issue'])], ...rest]),
-  memberships: fc.uniqueArray(membershipPlan, {
-    minLength: 5,
-    maxLength: 10,
-    selector: (plan) => `${plan.member} ${plan.place}`,
-  }),
-  keys: fc.array(keyPlan, { minLength: keyCount, maxLength: keyCount }),
+    .map(([first = [], ...rest]) => [[...new Set([...first, ...makeTokens])], ...rest]),
+  memberships: fc
+    .uniqueArray(membershipPlan, { minLength: 5, maxLength: 11, selector: placeOfMember })
+    .map((drawn) => [
+      chiefsMembership,
+      ...drawn.filter((plan) => placeOfMember(plan) !== placeOfMember(chiefsMembership)),
+    ]),
+  keys: fc.array(keyPlan, { minLength: keyCount - 1, maxLength: keyCount - 1 }).map((drawn) => [chiefsKey, ...drawn]),
   archived: rarely(fc.integer({ min: 1, max: workspaces.length })),
   disabled: rarely(fc.nat(2)),
-  questions: fc.array(question, { minLength: 20, maxLength: 20 }),
+  questions: fc.array(question, { minLength: questionCount, maxLength: questionCount }),
 })
 
 export interface World {
