@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@connectrpc/connect'
 import { createConnectTransport } from '@connectrpc/connect-node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -13,9 +14,10 @@ import { verifyTenantToken } from '../../src/jwt/verify-tenant-token.ts'
 import { silentLog } from '../../src/observe/log.ts'
 import { openPlatform } from '../../src/platform.ts'
 import { createRuntime, type Server, startServer } from '../../src/server.ts'
+import { openFaultProxy } from '../rigs/tcp-fault-proxy.ts'
 import { type ChildServer, childEnvironment, endChild, runTenure, startChild } from '../support/child-server.ts'
 import { openSideDoor } from '../support/side-door.ts'
-import { databaseUrlOf, ensureDatabase } from '../support/test-database.ts'
+import { databaseUrlOf, ensureDatabase, mysqlAdministrator } from '../support/test-database.ts'
 import { ensureKeyring, keyringSettingsOf } from '../support/test-keyring.ts'
 import { testConfig } from '../support/test-server.ts'
 
@@ -100,23 +102,57 @@ async function expectPagesShared([one = '', ...others]: readonly string[]): Prom
   }
 }
 
-test.each([1, 2, 3])(
+const overrides = { log: silentLog }
+const configOf = (replica: string, more: Readonly<Record<string, string>> = {}) =>
+  testConfig(folder, { TENURE_REPLICA: replica, TENURE_ISSUER: issuer, ...more })
+
+/** The root key and nothing else: what a server needs beside it, the first one makes. */
+async function bootstrap(): Promise<void> {
+  const config = configOf('first')
+  const runtime = createRuntime(config, overrides)
+  await using platform = await openPlatform(config, runtime)
+  await bootstrapRootKey(platform, runtime, config)
+}
+
+const urlOf = ({ httpPort }: Server) => `http://127.0.0.1:${httpPort}`
+
+test.each([1, 2])(
   'servers that start at once on an empty database have one signing key and one page key (round %i)',
   async () => {
-    const overrides = { log: silentLog }
-    const configOf = (replica: string) => testConfig(folder, { TENURE_REPLICA: replica, TENURE_ISSUER: issuer })
-    {
-      const config = configOf('first')
-      const runtime = createRuntime(config, overrides)
-      await using platform = await openPlatform(config, runtime)
-      await bootstrapRootKey(platform, runtime, config)
-    }
-    const starts = ['one', 'two', 'three', 'four'].map((replica) => startServer(configOf(replica), overrides))
-    const settled = await Promise.allSettled(starts)
+    await bootstrap()
+    const settled = await Promise.allSettled(
+      ['one', 'two', 'three', 'four'].map((replica) => startServer(configOf(replica), overrides)),
+    )
     const servers: Server[] = []
     for (const start of settled) if (start.status === 'fulfilled') servers.push(stack.use(start.value))
     expect(settled.filter(({ status }) => status === 'rejected')).toEqual([])
-    await expectOneFamily(servers.map(({ httpPort }) => `http://127.0.0.1:${httpPort}`))
+    await expectOneFamily(servers.map(urlOf))
+  },
+)
+
+test.each(['signing_keys', 'sealed_keys'])(
+  'a server that starts while another is about to write its first row of %s makes no key beside it',
+  async (table) => {
+    await bootstrap()
+    const network = stack.use(await openFaultProxy(mysqlAdministrator()))
+    const url = new URL(databaseUrlOf(folder))
+    url.host = `${network.host}:${network.port}`
+    const writing = Promise.withResolvers<void>()
+    network.cutWhen((bytes) => {
+      if (bytes.includes(`INSERT INTO \`${table}\``)) {
+        network.hold(true)
+        writing.resolve()
+      }
+      return undefined
+    })
+    const first = startServer(configOf('one', { TENURE_DATABASE_URL: url.href }), overrides)
+    await Promise.race([writing.promise, first])
+    const second = startServer(configOf('two'), overrides)
+    // Long enough to make keys, if nothing keeps it from that.
+    await Promise.race([second.catch(() => undefined), sleep(1_500)])
+    network.hold(false)
+    const servers = [stack.use(await first), stack.use(await second)]
+    await expectOneFamily(servers.map(urlOf))
   },
 )
 
