@@ -131,25 +131,34 @@ test.each([1, 2])(
 )
 
 test.each(['signing_keys', 'sealed_keys'])(
-  'a server that starts while another is about to write its first row of %s makes no key beside it',
+  'a server that starts after another has found no row of %s and before it writes one makes no key beside it',
   async (table) => {
     await bootstrap()
     const network = stack.use(await openFaultProxy(mysqlAdministrator()))
     const url = new URL(databaseUrlOf(folder))
     url.host = `${network.host}:${network.port}`
-    const writing = Promise.withResolvers<void>()
-    network.cutWhen((bytes) => {
-      if (bytes.includes(`INSERT INTO \`${table}\``)) {
+    const begun = Promise.withResolvers<void>()
+    let hasLooked = false
+    let hasEnded = false
+    let isOver = false
+    network.cutWhen((bytes, direction) => {
+      if (direction === 'toClient' || isOver) return undefined
+      // The first word of the transaction that writes, which holds no lock yet.
+      if (hasEnded) {
         network.hold(true)
-        writing.resolve()
+        begun.resolve()
       }
+      // Reads end so.
+      hasEnded ||= hasLooked && bytes.includes('ROLLBACK')
+      hasLooked ||= bytes.includes(`FROM \`${table}\``)
       return undefined
     })
     const first = startServer(configOf('one', { TENURE_DATABASE_URL: url.href }), overrides)
-    await Promise.race([writing.promise, first])
+    await begun.promise
     const second = startServer(configOf('two'), overrides)
     // Long enough to make keys, if nothing keeps it from that.
     await Promise.race([second.catch(() => undefined), sleep(1_500)])
+    isOver = true
     network.hold(false)
     const servers = [stack.use(await first), stack.use(await second)]
     await expectOneFamily(servers.map(urlOf))
