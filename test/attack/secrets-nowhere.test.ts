@@ -50,7 +50,7 @@ beforeAll(async () => {
   wire = listenToVault(network, { tokens: vaultSecrets, keys })
   await bao.mountTransit('transit')
   await bao.writePolicy('tenure', policyOfServer)
-  const { roleId, secretId } = await bao.makeAppRole('tenure', { policies: ['tenure'], ttlSeconds: 60 })
+  const { roleId, secretId } = await bao.makeAppRole('tenure', { policies: ['tenure'], ttlSeconds: 3 })
   vaultSecrets.add('secret id', secretId)
   const env = {
     TENURE_KEYRING: 'vault:transit',
@@ -204,8 +204,10 @@ async function loseVault(): Promise<void> {
   network.cutAll()
   await bao.seal()
   await complain()
+  // Long enough for a renewal to fail.
+  await sleep(2_500)
   await bao.unseal()
-  await sleep(1_500)
+  await sleep(1_000)
   const { data = {} } = await bao.ask('LIST', 'auth/token/accessors')
   for (const accessor of data.keys as string[]) {
     const { data: about } = await bao.ask('POST', 'auth/token/lookup-accessor', { accessor })
