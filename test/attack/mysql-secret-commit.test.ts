@@ -130,6 +130,19 @@ test.each(faults)(
   },
 )
 
+test.each(faults)(
+  'a version that nobody can ask for again, and whose connection %s, is made once',
+  async (_what, fault) => {
+    const parent = await newSecret()
+    const struck = strikeCommitOf('secrets.addVersion', fault)
+    const outcome = await reasonOf(secrets().addSecretVersion({ parent, payload: Buffer.from('without a request id') }))
+    expect([struck(), outcome]).toEqual([1, 'OK'])
+    const { secretVersions } = await secrets().listSecretVersions({ parent })
+    expect(secretVersions.map(({ name }) => name)).toEqual([`${parent}/versions/1`])
+    expect(await eventsOf('secrets.addVersion', `${parent}/versions/1`)).toHaveLength(1)
+  },
+)
+
 test.each(faults)('a destruction whose connection %s is done once', async (_what, fault) => {
   const parent = await newSecret()
   const { secretVersion } = await secrets().addSecretVersion({ parent, payload: Buffer.from('to be gone') })
