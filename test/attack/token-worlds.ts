@@ -15,7 +15,7 @@ export const productPermissions = ['orders.read', 'orders.write', 'carts.read', 
 /** Tenure's own: in tokens only by name. */
 export const ownPermissions = ['secrets.access', 'workspaces.list', 'tokens.issue', 'tokens.impersonate']
 export const workspaces = ['east', 'west', 'north']
-export const principals = ['users/ann', 'users/ben', 'users/cleo', 'serviceAccounts/bot']
+const principals = ['users/ann', 'users/ben', 'users/cleo', 'serviceAccounts/bot']
 
 /** 0: the tenant; 1 and more: a workspace. */
 type PlaceIndex = number
