@@ -113,7 +113,7 @@ class Load {
 
   async #access(): Promise<void> {
     const add = this.#standing()
-    if (add === undefined) return
+    if (add === undefined) return this.#add()
     const name = add.answer?.secretVersion?.name ?? ''
     let callId = ''
     const onHeader = (headers: Headers) => {
@@ -126,7 +126,7 @@ class Load {
 
   async #destroy(): Promise<void> {
     const add = this.#standing()
-    if (add === undefined) return
+    if (add === undefined) return this.#add()
     const { destroyed } = this.#record
     const name = add.answer?.secretVersion?.name ?? ''
     const gone: Gone = { name, requestId: `destroy-${destroyed.length}`, acknowledged: false }
