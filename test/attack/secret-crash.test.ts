@@ -19,7 +19,7 @@ import { type Add, emptyRecord, type Gone, type LoadRecord, startLoad } from './
 /** Another run by the same seed makes the same calls; where the server dies among them is up to the machine. */
 const seed = Number(process.env.TENURE_TEST_SEED ?? Date.now() % 1_000_000)
 const rounds = 3
-const workers = 16
+const workers = 32
 const prod = 'tenants/acme/workspaces/prod'
 const parents = ['one', 'two', 'three'].map((id) => `${prod}/secrets/${id}`)
 
@@ -71,7 +71,7 @@ const secrets = () => createClient(SecretService, transport())
 /** Kills the server while calls are under way, and starts it again. Answers how many calls it had acknowledged. */
 async function killUnderLoad(round: number): Promise<number> {
   const chance = createChance(seed, round)
-  const enough = 60 + chance.below(150)
+  const enough = 100 + chance.below(200)
   const load = startLoad(transport(), record, chance, workers)
   while (load.acknowledged() < enough) await sleep(1)
   await endChild(child, 'SIGKILL')

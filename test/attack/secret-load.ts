@@ -75,7 +75,7 @@ class Load {
     while (!this.stopped) {
       const drawn = this.#chance.below(100)
       const call =
-        drawn < 50 ? this.#add() : drawn < 80 ? this.#access() : drawn < 92 ? this.#destroy() : this.#delete()
+        drawn < 30 ? this.#add() : drawn < 84 ? this.#access() : drawn < 93 ? this.#destroy() : this.#delete()
       const outcome = await reasonOf(call)
       if (outcome === 'OK') this.acknowledged += 1
       else if (/^[A-Z_]+$/.test(outcome)) this.#refused(outcome)
