@@ -4,7 +4,7 @@ import { openSigningKeys, type SigningKeys } from './credentials/signing-key-sto
 import { meteredKeyring } from './keyring/metered-keyring.ts'
 import { createWorkspaceSealer, type WorkspaceSealer } from './keyring/workspace-sealer.ts'
 import type { Platform } from './platform.ts'
-import { openKeyring, openPageTokenKey, platformKeyId } from './platform-keys.ts'
+import { asStartError, openKeyring, openPageTokenKey, platformKeyId } from './platform-keys.ts'
 import type { Runtime } from './server.ts'
 
 /** Everything that rests on the keyring. */
@@ -31,16 +31,18 @@ export async function openKeys(config: Config, runtime: Runtime, platform: Platf
   const { storage, directory, capabilities } = platform
   const failed = (kid: string, error: unknown) =>
     runtime.log.error({ kid, err: error }, 'a signing key cannot be opened; it is neither used nor published')
-  const signingKeys = await storage.alone(() =>
-    openSigningKeys({
-      directory,
-      capability: capabilities['signing-keys'],
-      keyring,
-      keyId: platformKeyId,
-      failed,
-      ...runtime,
-    }),
-  )
+  const signingKeys = await storage
+    .alone(() =>
+      openSigningKeys({
+        directory,
+        capability: capabilities['signing-keys'],
+        keyring,
+        keyId: platformKeyId,
+        failed,
+        ...runtime,
+      }),
+    )
+    .catch((error: unknown) => Promise.reject(asStartError(error)))
   const owned = stack.move()
   const requestHashKey = Buffer.from(hkdfSync('sha256', pageTokenKey, '', 'tenure request hash', 32))
   return { pageTokenKey, requestHashKey, sealer, signingKeys, [Symbol.asyncDispose]: () => owned.disposeAsync() }

@@ -36,7 +36,8 @@ export async function openKeyring(config: Config, runtime: Runtime): Promise<Key
   }
 }
 
-function asStartError(error: unknown): unknown {
+/** A failure of the keyring while a server starts is a sentence for its operator. */
+export function asStartError(error: unknown): unknown {
   return error instanceof KeyringError ? new StartError(error.message) : error
 }
 

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import type { Clock } from '../base/clock.ts'
 import { type Ids, platformTenantId, type RandomFill, tenantLevel } from '../base/ids.ts'
+import { StartError } from '../base/start-error.ts'
 import { GetJwksResponseSchema } from '../gen/tenure/v1/signing_key_service_pb.ts'
 import { makeSigningKey, openSigningKey, type PublicJwk, publicJwkOf, type SigningKey } from '../jwt/signing-key.ts'
 import { openValue, type SealedPlace, sealValue } from '../keyring/envelope.ts'
@@ -52,7 +53,11 @@ export async function openSigningKeys(parts: SigningKeyParts): Promise<SigningKe
     published.push(opened.publicJwk)
     if (row.state === 'ACTIVE') active ??= opened.signingKey
   }
-  if (active === undefined) throw new Error('no signing key of this installation can be opened')
+  if (active === undefined) {
+    throw new StartError(
+      'The key that tokens are signed with cannot be opened: its row in signing_keys is not what was written, or the keyring is not the one it was made with. Put back what was changed.',
+    )
+  }
   return { active, published }
 }
 

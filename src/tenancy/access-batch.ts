@@ -77,7 +77,8 @@ export async function writeBatches(options: BatchOptions, batches: readonly Tena
         `SELECT hash FROM ${ledger.journal} WHERE tenant_id = ? AND chain = ? AND sequence = ?`,
         [first?.tenantId, chain, first?.sequence],
       )
-      return first !== undefined && Buffer.from(first.chainHash).equals((found[0]?.hash as Uint8Array) ?? '')
+      const hash = found[0]?.hash
+      return first !== undefined && hash instanceof Uint8Array && Buffer.from(first.chainHash).equals(hash)
     }
     return { value: undefined, keep: true, wasCommitted }
   })

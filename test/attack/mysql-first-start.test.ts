@@ -150,7 +150,7 @@ test.each(['signing_keys', 'sealed_keys'])(
       }
       // Reads end so.
       hasEnded ||= hasLooked && bytes.includes('ROLLBACK')
-      hasLooked ||= bytes.includes(`FROM \`${table}\``)
+      hasLooked ||= bytes.includes(`FROM \`${table}\``) || bytes.includes(`FROM ${table}`)
       return undefined
     })
     const first = startServer(configOf('one', { TENURE_DATABASE_URL: url.href }), overrides)

@@ -112,7 +112,7 @@ function expectedAt(question: Placed, verdict: (place: number, permission: strin
   const named = parent !== 0 ? [parent] : asked.length > 0 ? asked : all
   const expected = new Map<number, string[]>()
   const held = (place: number) => stated.filter((permission) => verdict(place, permission) === GRANTED).sort()
-  if (parent === 0 && held(0).length > 0) expected.set(0, held(0))
+  if (parent === 0 && asked.length === 0 && held(0).length > 0) expected.set(0, held(0))
   for (const place of named) if (verdict(place, '') === GRANTED) expected.set(place, held(place))
   return expected
 }

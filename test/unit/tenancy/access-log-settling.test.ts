@@ -6,17 +6,15 @@ import { createAccessLog } from '../../../src/tenancy/access-log.ts'
 import { seedPermissions, seedTenant } from '../../support/fixture.ts'
 import { openKernel } from '../../support/kernel.ts'
 
-test('an access whose COMMIT was lost is not taken for written because another one was', async () => {
-  await using kernel = await openKernel()
-  await seedPermissions(kernel.test)
-  const acme = await seedTenant(kernel.test, 'acme')
-  const replica = `replica-${crypto.randomUUID().slice(0, 8)}`
-  const { cell } = kernel.platform.storage
+/**
+ * The real database. The COMMIT of the second transaction is lost on its way there, and settled as
+ * src/storage/mysql/transaction.ts does, while a third has come in between.
+ */
+function losingSecondCommit(cell: Database): Database['write'] {
   const rolledBack = Promise.withResolvers<void>()
   const otherCommitted = Promise.withResolvers<void>()
   let begun = 0
-  // The real database. The COMMIT of the second transaction is lost on its way there, and settled as storage/mysql/transaction.ts does.
-  const write: Database['write'] = async (binding, work) => {
+  return async (binding, work) => {
     begun += 1
     const mine = begun
     if (mine === 1) await new Promise((resolve) => setTimeout(resolve, 50))
@@ -41,6 +39,15 @@ test('an access whose COMMIT was lost is not taken for written because another o
     if (was !== true) throw new Error('it was not committed')
     return value
   }
+}
+
+test('an access whose COMMIT was lost is not taken for written because another one was', async () => {
+  await using kernel = await openKernel()
+  await seedPermissions(kernel.test)
+  const acme = await seedTenant(kernel.test, 'acme')
+  const replica = `replica-${crypto.randomUUID().slice(0, 8)}`
+  const { cell } = kernel.platform.storage
+  const write = losingSecondCommit(cell)
   const log = createAccessLog({
     cell: {
       ...{
