@@ -8,6 +8,7 @@ import { queryMysql } from '../test/rigs/mysql/mysql-account.ts'
 import { type MysqlRig, startMysql } from '../test/rigs/mysql/start-mysql.ts'
 import { createTenureDatabase } from '../test/rigs/mysql/tenure-database.ts'
 import { type OpenBaoRig, startOpenBao } from '../test/rigs/openbao/start-openbao.ts'
+import { tenurePolicy } from '../test/rigs/openbao/tenure-policy.ts'
 import { localPrograms, readPassword, root } from './local-tenure.ts'
 import { realStory } from './real-story.ts'
 
@@ -19,13 +20,6 @@ const grpcAddress = '127.0.0.1:7080'
 const httpAddress = '127.0.0.1:7081'
 const ordersAddress = '127.0.0.1:7090'
 const rootKeyFile = `${folder}/root-api-key`
-
-const policy = `
-path "transit/keys/tenure_key_*" { capabilities = ["create", "read", "update", "delete"] }
-path "transit/keys/tenure_destroyed_*" { capabilities = ["create", "read", "update"] }
-path "transit/datakey/plaintext/tenure_key_*" { capabilities = ["update"] }
-path "transit/decrypt/tenure_key_*" { capabilities = ["update"] }
-`
 
 function say(what: string): void {
   process.stdout.write(`${what}\n`)
@@ -50,7 +44,7 @@ async function prepareMysql(mysql: MysqlRig): Promise<{ tenureUrl: string; order
 async function prepareOpenBao(bao: OpenBaoRig): Promise<Record<string, string>> {
   const { data: mounts = {} } = await bao.ask('GET', 'sys/mounts')
   if (mounts['transit/'] === undefined) await bao.mountTransit('transit')
-  await bao.writePolicy('tenure', policy)
+  await bao.writePolicy('tenure', tenurePolicy('transit'))
   const { roleId, secretId } = await bao.makeAppRole('tenure', { policies: ['tenure'], ttlSeconds: 3_600 })
   return {
     TENURE_KEYRING: 'vault:transit',

@@ -8,18 +8,13 @@ import { AccessService } from '../../src/gen/tenure/v1/access_service_pb.ts'
 import { SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
 import { TokenService } from '../../src/gen/tenure/v1/token_service_pb.ts'
 import { type OpenBaoRig, startOpenBao } from '../rigs/openbao/start-openbao.ts'
+import { tenurePolicy } from '../rigs/openbao/tenure-policy.ts'
 import { type FaultProxy, openFaultProxy } from '../rigs/tcp-fault-proxy.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
 // A server whose keys are in an OpenBao of its own, which is taken from it in every way there is.
 
-const policy = `
-path "transit/keys/tenure_key_*" { capabilities = ["create", "read", "update", "delete"] }
-path "transit/keys/tenure_destroyed_*" { capabilities = ["create", "read", "update"] }
-path "transit/datakey/plaintext/tenure_key_*" { capabilities = ["update"] }
-path "transit/decrypt/tenure_key_*" { capabilities = ["update"] }
-`
 const cacheMs = 4_000
 
 let folder: string
@@ -33,7 +28,7 @@ beforeAll(async () => {
   bao = await startOpenBao()
   network = await openFaultProxy(bao)
   await bao.mountTransit('transit')
-  await bao.writePolicy('tenure', policy)
+  await bao.writePolicy('tenure', tenurePolicy('transit'))
   // Short enough to be renewed in here, and to end.
   const { roleId, secretId } = await bao.makeAppRole('tenure', { policies: ['tenure'], ttlSeconds: 4 })
   server = await startTestServer({

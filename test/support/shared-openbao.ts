@@ -1,13 +1,6 @@
 import { askBao } from '../rigs/openbao/bao-api.ts'
 import { startOpenBao } from '../rigs/openbao/start-openbao.ts'
-
-/** What a server under test may do: what docs/operations.md gives a server, in every mount. */
-const policy = `
-path "+/keys/tenure_key_*" { capabilities = ["create", "read", "update", "delete"] }
-path "+/keys/tenure_destroyed_*" { capabilities = ["create", "read", "update"] }
-path "+/datakey/plaintext/tenure_key_*" { capabilities = ["update"] }
-path "+/decrypt/tenure_key_*" { capabilities = ["update"] }
-`
+import { tenurePolicy } from '../rigs/openbao/tenure-policy.ts'
 
 /**
  * One OpenBao for the whole run, started by the test runner; each server under test has a mount of its own in it. Whoever
@@ -32,7 +25,7 @@ export async function setup(): Promise<(() => Promise<void>) | undefined> {
 
 async function makeServerToken(): Promise<string> {
   const { TENURE_TEST_OPENBAO: address = '', TENURE_TEST_OPENBAO_TOKEN: token } = process.env
-  await askBao(address, token, 'POST', 'sys/policies/acl/tenure-tests', { policy })
+  await askBao(address, token, 'POST', 'sys/policies/acl/tenure-tests', { policy: tenurePolicy('+') })
   const options = { policies: ['tenure-tests'], ttl: '24h' }
   const { status, body } = await askBao(address, token, 'POST', 'auth/token/create', options)
   if (body.auth === undefined) throw new Error(`it answered ${status} and gave no token`)
