@@ -10,6 +10,7 @@ import { TokenService } from '../../src/gen/tenure/v1/token_service_pb.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { type Server, startServer } from '../../src/server.ts'
 import { type OpenBaoRig, startOpenBao } from '../rigs/openbao/start-openbao.ts'
+import { tenurePolicy } from '../rigs/openbao/tenure-policy.ts'
 import { type FaultProxy, openFaultProxy } from '../rigs/tcp-fault-proxy.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { openSideDoor } from '../support/side-door.ts'
@@ -18,7 +19,7 @@ import { startTestServer, type TestServer } from '../support/test-server.ts'
 import { bearer, callJson } from './caller.ts'
 import { takeInventory } from './inventory.ts'
 import { createSecretTraces } from './seen-secrets.ts'
-import { listenToVault, policyOfServer, type VaultWire } from './vault-wire.ts'
+import { listenToVault, type VaultWire } from './vault-wire.ts'
 
 // A server at its most talkative, with keys in an OpenBao of its own whose every word with the server is listened to.
 
@@ -49,7 +50,7 @@ beforeAll(async () => {
   network = await openFaultProxy(bao)
   wire = listenToVault(network, { tokens: vaultSecrets, keys })
   await bao.mountTransit('transit')
-  await bao.writePolicy('tenure', policyOfServer)
+  await bao.writePolicy('tenure', tenurePolicy('transit'))
   const { roleId, secretId } = await bao.makeAppRole('tenure', { policies: ['tenure'], ttlSeconds: 3 })
   vaultSecrets.add('secret id', secretId)
   const env = {

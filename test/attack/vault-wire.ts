@@ -1,14 +1,6 @@
 import type { FaultProxy } from '../rigs/tcp-fault-proxy.ts'
 import type { SecretTraces } from './seen-secrets.ts'
 
-/** What docs/operations.md gives a server. */
-export const policyOfServer = `
-path "transit/keys/tenure_key_*" { capabilities = ["create", "read", "update", "delete"] }
-path "transit/keys/tenure_destroyed_*" { capabilities = ["create", "read", "update"] }
-path "transit/datakey/plaintext/tenure_key_*" { capabilities = ["update"] }
-path "transit/decrypt/tenure_key_*" { capabilities = ["update"] }
-`
-
 export interface VaultWire {
   /** Everything that was sent to Vault so far. */
   toVault(): Buffer
