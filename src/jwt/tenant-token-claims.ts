@@ -49,7 +49,8 @@ const permissionPattern = /^(?:custom\.)?[a-z][a-zA-Z0-9]{0,62}\.[a-z][a-zA-Z0-9
 /** Roles by resource name or uid. */
 const rolePattern = /^[a-zA-Z0-9][a-zA-Z0-9/.-]{0,199}$/
 const tierPattern = /^[a-z][a-z0-9-]{0,62}$/
-const regionPattern = /^(?:[a-z][a-z0-9-]{0,62})?$/
+/** As cells are configured. */
+const regionPattern = /^[a-z0-9-]{0,63}$/
 /** What stands in a URL or a name: no spaces, no control characters, nothing outside ASCII. */
 const printable = /^[\x21-\x7e]{1,512}$/
 const entitlementKey = /^[a-z][a-zA-Z0-9._-]{0,127}$/

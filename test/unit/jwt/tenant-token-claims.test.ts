@@ -67,6 +67,13 @@ test.each([undefined, null, 'claims', 7, [], [whole]])('%j is no set of claims',
   expect(parseTenantTokenClaims(payload)).toBeUndefined()
 })
 
+test.each(['', 'local', 'eu-central-1', '2-east', '0'.repeat(40)])(
+  'a region may be called %j, as a cell may',
+  (region) => {
+    expect(parseTenantTokenClaims({ ...whole, region })?.region).toBe(region)
+  },
+)
+
 test('claims of a later version are passed over, not carried on', () => {
   expect(parseTenantTokenClaims({ ...whole, cnf: { jkt: 'x' } })).toEqual(parseTenantTokenClaims(whole))
 })
