@@ -1,5 +1,3 @@
-import type { RandomFill } from '../../base/ids.ts'
-import { dataKeyBytes } from '../keyring.ts'
 import { KeyringError } from '../keyring-error.ts'
 import type { KeyRecord } from './key-record.ts'
 import type { KeyStore } from './key-store.ts'
@@ -32,14 +30,6 @@ export function useOnce<T>(record: KeyRecord, use: (record: KeyRecord) => T): T 
   } finally {
     record.key.fill(0)
   }
-}
-
-export function randomKey(random: RandomFill): Buffer {
-  const key = Buffer.alloc(dataKeyBytes)
-  random(key)
-  // A source that fills nothing would make every key the same.
-  if (key.every((byte) => byte === 0)) throw new Error('the source of randomness gave no random bytes')
-  return key
 }
 
 export function unknownKey(keyId: string): KeyringError {

@@ -1,11 +1,10 @@
 import type { RandomFill } from '../../base/ids.ts'
 import { badCiphertext } from '../aead.ts'
-import { checkAuthenticatedData, checkKeyId, type Keyring, type WrappedDataKey } from '../keyring.ts'
+import { type DataKeys, dataKeysOver } from '../data-keys.ts'
+import { checkAuthenticatedData, checkKeyId, type WrappedDataKey } from '../keyring.ts'
 import type { KeyStore } from './key-store.ts'
-import { latestVersionOf, randomKey, readLiving, unknownKey, useOnce } from './living-key.ts'
+import { latestVersionOf, readLiving, unknownKey, useOnce } from './living-key.ts'
 import { unwrapDataKey, wrapDataKey } from './wrapped-key.ts'
-
-export type DataKeys = Pick<Keyring, 'generateDataKey' | 'unwrapDataKey' | 'rewrapDataKey'>
 
 export function createLocalDataKeys(store: KeyStore, random: RandomFill): DataKeys {
   const wrap = async (keyId: string, plaintext: Uint8Array, authenticated: Uint8Array): Promise<WrappedDataKey> => {
@@ -26,21 +25,5 @@ export function createLocalDataKeys(store: KeyStore, random: RandomFill): DataKe
     throw badCiphertext()
   }
 
-  return {
-    async generateDataKey(keyId, authenticated) {
-      checkKeyId(keyId)
-      checkAuthenticatedData(authenticated)
-      const plaintext = randomKey(random)
-      return { plaintext, wrapped: await wrap(keyId, plaintext, authenticated) }
-    },
-    unwrapDataKey: unwrap,
-    async rewrapDataKey(wrapped, authenticated) {
-      const plaintext = await unwrap(wrapped, authenticated)
-      try {
-        return await wrap(wrapped.keyId, plaintext, authenticated)
-      } finally {
-        plaintext.fill(0)
-      }
-    },
-  }
+  return dataKeysOver({ wrap, unwrap }, random)
 }

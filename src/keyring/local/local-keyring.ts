@@ -1,10 +1,11 @@
 import type { Clock } from '../../base/clock.ts'
 import type { RandomFill } from '../../base/ids.ts'
+import { randomKey } from '../data-keys.ts'
 import { checkKeyId, type KeyDescription, type Keyring, type KeyVersion } from '../keyring.ts'
 import { KeyringError } from '../keyring-error.ts'
 import { openKeyFolder } from './key-folder.ts'
 import { createKeyStore, type KeyStore, recoverKeyFolder } from './key-store.ts'
-import { destroyed, latestVersionOf, randomKey, readLiving, unknownKey, useOnce } from './living-key.ts'
+import { destroyed, latestVersionOf, readLiving, unknownKey, useOnce } from './living-key.ts'
 import { createLocalDataKeys } from './local-data-keys.ts'
 
 export interface LocalKeyringOptions {

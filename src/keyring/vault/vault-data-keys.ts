@@ -1,6 +1,7 @@
 import type { RandomFill } from '../../base/ids.ts'
 import { badCiphertext } from '../aead.ts'
-import { checkAuthenticatedData, checkKeyId, dataKeyBytes, type Keyring, type WrappedDataKey } from '../keyring.ts'
+import { type DataKeys, dataKeysOver } from '../data-keys.ts'
+import { checkAuthenticatedData, checkKeyId, dataKeyBytes, type WrappedDataKey } from '../keyring.ts'
 import { KeyringError } from '../keyring-error.ts'
 import { numberIn, textIn } from './answer-fields.ts'
 import type { KeyWatch } from './key-watch.ts'
@@ -13,8 +14,6 @@ import {
   splitWrapped,
   type TransitCiphertext,
 } from './wrapped-key.ts'
-
-export type DataKeys = Pick<Keyring, 'generateDataKey' | 'unwrapDataKey' | 'rewrapDataKey'>
 
 interface WrappingKey {
   readonly plaintext: Uint8Array
@@ -62,23 +61,7 @@ export function createVaultDataKeys(store: TransitStore, watch: KeyWatch, random
     }
   }
 
-  return {
-    async generateDataKey(keyId, authenticated) {
-      checkKeyId(keyId)
-      checkAuthenticatedData(authenticated)
-      const plaintext = randomKey(random)
-      return { plaintext, wrapped: await wrap(keyId, plaintext, authenticated) }
-    },
-    unwrapDataKey: unwrap,
-    async rewrapDataKey(wrapped, authenticated) {
-      const plaintext = await unwrap(wrapped, authenticated)
-      try {
-        return await wrap(wrapped.keyId, plaintext, authenticated)
-      } finally {
-        plaintext.fill(0)
-      }
-    },
-  }
+  return dataKeysOver({ wrap, unwrap }, random)
 }
 
 function isVersion(version: number): boolean {
@@ -118,12 +101,4 @@ async function whyNotOpened(watch: KeyWatch, keyId: string, version: number): Pr
     'INVALID',
     `The key ${keyId} in Vault opens nothing older than version ${minDecryptionVersion}. Lower its min_decryption_version.`,
   )
-}
-
-function randomKey(random: RandomFill): Buffer {
-  const key = Buffer.alloc(dataKeyBytes)
-  random(key)
-  // A source that fills nothing would make every key the same.
-  if (key.every((byte) => byte === 0)) throw new Error('the source of randomness gave no random bytes')
-  return key
 }
