@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import type { Clock } from '../base/clock.ts'
-import { nameIn, placeName } from '../base/resource-name.ts'
+import { placeName, principalNameIn } from '../base/resource-name.ts'
 import {
   type AccessDiff,
   type AccessDiff_Change,
@@ -118,7 +118,6 @@ class Comparison {
   ): void {
     if (notInThat.containsAll(inThis)) return
     const tenant = this.#after.tenant.slug
-    const collection = principal.kind === 'user' ? 'users' : 'serviceAccounts'
     const only = inThis.indexes().filter((index) => !notInThat.has(index))
     for (const permission of only.map((index) => this.#catalogue.nameAt(index) ?? '').sort()) {
       if (this.changes.length === maxChanges) {
@@ -126,7 +125,7 @@ class Comparison {
         return
       }
       const change = {
-        principal: nameIn({ tenant, workspace: '' }, collection, principal.slug),
+        principal: principalNameIn({ tenant, workspace: '' }, principal),
         workspace: workspace === undefined ? '' : placeName({ tenant, workspace: workspace.slug }),
         permission,
         kind,

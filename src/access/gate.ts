@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { notFound, permissionMissing, TenureError } from '../base/errors.ts'
+import { notFound, permissionMissing, TenureError, tenantSuspended } from '../base/errors.ts'
 import { platformTenantId, tenantLevel } from '../base/ids.ts'
 import type { Place } from '../base/resource-name.ts'
 import type { Caller } from '../rpc/call.ts'
@@ -165,10 +165,6 @@ function admitToArchived(
   const index = snapshot.catalogue.indexOf(permission)
   const power = powerOfCaller(snapshot, caller, snapshot.workspaceBySlug(place.workspace), nowMs)
   if (index === undefined || !power.has(index)) throw permissionMissing(permission)
-}
-
-function tenantSuspended(): TenureError {
-  return new TenureError('TENANT_SUSPENDED', 'The tenant is suspended. Ask the operator of this platform to resume it.')
 }
 
 function contextOf(snapshot: TenantSnapshot, workspace: WorkspaceFact | undefined, actor: Actor): TenantContext {

@@ -1,12 +1,13 @@
 import type { Clock } from '../base/clock.ts'
-import { invalidField, notFound, TenureError } from '../base/errors.ts'
+import { invalidField, notFound, TenureError, tenantSuspended } from '../base/errors.ts'
 import { platformTenantId, tenantLevel, type WorkspaceId } from '../base/ids.ts'
-import { nameIn, parseName } from '../base/resource-name.ts'
+import { nameIn, parseName, principalNameIn } from '../base/resource-name.ts'
 import type { Principal } from '../gen/tenure/v1/access_service_pb.ts'
 import { type Call, callerOf } from '../rpc/call.ts'
 import type { Demands } from '../rpc/ports.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import { permissionsOf } from './engine/answer-bytes.ts'
+import { contributes } from './engine/compiled-binding.ts'
 import { type Decision, decide, type Subject } from './engine/decision.ts'
 import type { PrincipalFact, WorkspaceFact } from './engine/facts.ts'
 import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
@@ -154,11 +155,7 @@ class Inquiry {
     if (principal === undefined) throw notFound()
     const { tenant } = this.#snapshot
     return {
-      principal: nameIn(
-        { tenant: tenant.slug, workspace: '' },
-        principal.kind === 'user' ? 'users' : 'serviceAccounts',
-        principal.slug,
-      ),
+      principal: principalNameIn({ tenant: tenant.slug, workspace: '' }, principal),
       ...{ impersonates, region: tenant.region, tier: tenant.tier },
       revision: this.#snapshot.revision,
       revisionToken: this.#snapshot.revisionToken(),
@@ -223,23 +220,14 @@ class Inquiry {
   /** Undefined: no place, or one that is closed. */
   #at(workspace: WorkspaceFact | undefined): string[] | undefined {
     const decision = this.#decide(workspace?.slug ?? '')
-    if (decision.reason === 'TENANT_SUSPENDED') {
-      throw new TenureError(
-        'TENANT_SUSPENDED',
-        'The tenant is suspended. Ask the operator of this platform to resume it.',
-      )
-    }
+    if (decision.reason === 'TENANT_SUSPENDED') throw tenantSuspended()
     const { allow, binding } = decision
     if (!allow || binding === undefined) return undefined
     this.#principal = binding.principal
     this.#validUntilMs = Math.min(this.#validUntilMs, binding.validUntilMs)
-    for (const { workspaceId, reachAll, roles, expireTimeMs = Number.POSITIVE_INFINITY } of this.#snapshot.sourcesOf(
-      binding.principal,
-      workspace,
-    ).memberships) {
-      const isHere =
-        workspaceId === (workspace?.workspaceId ?? tenantLevel) || (reachAll && workspaceId === tenantLevel)
-      if (isHere && expireTimeMs > this.#nowMs) for (const role of roles) this.#roles.add(role)
+    const place = workspace?.workspaceId ?? tenantLevel
+    for (const membership of this.#snapshot.sourcesOf(binding.principal, workspace).memberships) {
+      if (contributes(membership, place, this.#nowMs)) for (const role of membership.roles) this.#roles.add(role)
     }
     return permissionsOf(decision).filter((permission) => this.#isStated(permission))
   }

@@ -118,3 +118,7 @@ export function permissionMissing(permission: string): TenureError {
     },
   )
 }
+
+export function tenantSuspended(): TenureError {
+  return new TenureError('TENANT_SUSPENDED', 'The tenant is suspended. Ask the operator of this platform to resume it.')
+}

@@ -62,6 +62,14 @@ export function nameIn(place: Place, collection: string, id: string): string {
   return parent === '' ? `${collection}/${id}` : `${parent}/${collection}/${id}`
 }
 
+/** The name of a user or of a service account. */
+export function principalNameIn(
+  place: Place,
+  principal: { readonly kind: 'user' | 'service_account'; readonly slug: string },
+): string {
+  return nameIn(place, principal.kind === 'user' ? 'users' : 'serviceAccounts', principal.slug)
+}
+
 /** Words that would read as something else in a path, a log or a URL. docs/architecture.md lists them. */
 export const reservedSlugs: ReadonlySet<string> = new Set([
   'admin',

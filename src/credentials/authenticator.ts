@@ -7,7 +7,7 @@ import { verifySecret } from '../access/verify-secret.ts'
 import type { Clock } from '../base/clock.ts'
 import { TenureError } from '../base/errors.ts'
 import { platformTenantId, type TenantId, tenantLevel } from '../base/ids.ts'
-import { nameIn } from '../base/resource-name.ts'
+import { nameIn, principalNameIn } from '../base/resource-name.ts'
 import type { Caller } from '../rpc/call.ts'
 import type { Authenticator } from '../rpc/ports.ts'
 import { type ParsedApiKey, parseApiKey } from './api-key.ts'
@@ -90,7 +90,7 @@ function verify(snapshot: TenantSnapshot | undefined, key: ParsedApiKey, nowMs: 
   const platform = snapshot.tenant.tenantId === platformTenantId
   const tenant = platform ? '' : snapshot.tenant.slug
   const caller: Caller = Object.freeze({
-    principal: nameIn({ tenant, workspace: '' }, owner.kind === 'user' ? 'users' : 'serviceAccounts', owner.slug),
+    principal: principalNameIn({ tenant, workspace: '' }, owner),
     principalKind: owner.kind,
     principalId: owner.principalId,
     tenantId: snapshot.tenant.tenantId,

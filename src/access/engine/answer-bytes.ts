@@ -1,6 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf'
 import { platformTenantId } from '../../base/ids.ts'
-import { nameIn, placeName } from '../../base/resource-name.ts'
+import { placeName, principalNameIn } from '../../base/resource-name.ts'
 import {
   type AuthorizeResponse,
   AuthorizeResponseSchema,
@@ -54,14 +54,13 @@ export function permissionsOf(decision: Decision): string[] {
 function contextOf(decision: Decision, binding: CompiledBinding, view: ContextView): TenantContext {
   const { tenant, workspace, principal } = binding
   const place = { tenant: tenant.tenantId === platformTenantId ? '' : tenant.slug, workspace: '' }
-  const collection = principal.kind === 'user' ? 'users' : 'serviceAccounts'
   return create(TenantContextSchema, {
     tenant: placeName(place),
     tenantUid: tenant.tenantId,
     workspace: workspace === undefined ? '' : placeName({ ...place, workspace: workspace.slug }),
     workspaceUid: workspace?.workspaceId ?? '',
     workspaceSlug: workspace?.slug ?? '',
-    principal: nameIn(place, collection, principal.slug),
+    principal: principalNameIn(place, principal),
     permissions: view === ContextView.FULL ? permissionsOf(decision) : [],
     region: tenant.region,
     tier: tenant.tier,

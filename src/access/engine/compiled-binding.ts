@@ -1,4 +1,4 @@
-import { tenantLevel } from '../../base/ids.ts'
+import { tenantLevel, type WorkspaceId } from '../../base/ids.ts'
 import { Bitset } from './bitset.ts'
 import type { MembershipFact, PrincipalFact, TenantFact, WorkspaceFact } from './facts.ts'
 import type { RoleIndex } from './role-index.ts'
@@ -24,6 +24,15 @@ export interface BindingSources {
   readonly roles: RoleIndex
 }
 
+/** Whether that membership counts at that place, at that moment: of the place itself, or of the tenant with reach over all. */
+export function contributes(
+  { workspaceId, reachAll, expireTimeMs = Number.POSITIVE_INFINITY }: MembershipFact,
+  place: WorkspaceId,
+  nowMs: number,
+): boolean {
+  return (workspaceId === place || (workspaceId === tenantLevel && reachAll)) && expireTimeMs > nowMs
+}
+
 /** Undefined: no binding at all there. A membership without one valid role still is a binding, of no power. */
 export function compileBinding(sources: BindingSources, nowMs: number): CompiledBinding | undefined {
   const { tenant, workspace, principal, roles } = sources
@@ -32,11 +41,9 @@ export function compileBinding(sources: BindingSources, nowMs: number): Compiled
   let bits = Bitset.empty
   let validUntilMs = Number.POSITIVE_INFINITY
   for (const membership of sources.memberships) {
-    if (membership.workspaceId !== place && !(membership.workspaceId === tenantLevel && membership.reachAll)) continue
-    const expireTimeMs = membership.expireTimeMs ?? Number.POSITIVE_INFINITY
-    if (expireTimeMs <= nowMs) continue
+    if (!contributes(membership, place, nowMs)) continue
     bound = true
-    if (expireTimeMs < validUntilMs) validUntilMs = expireTimeMs
+    validUntilMs = Math.min(validUntilMs, membership.expireTimeMs ?? Number.POSITIVE_INFINITY)
     for (const reference of membership.roles) {
       const granted = roles.bitsOf(reference)
       // The first set is taken as it is: most bindings have one role, and share its bits.
