@@ -18,7 +18,7 @@ const anyArea = `(?:${areas.join('|')})`
 
 /** Composition root: everything may come together here and nowhere else. The one place above the areas. */
 const root =
-  '^src/(?:main|server|platform|feeds|storage-parts|platform-keys|keys|service-list|tables|bootstrap|restored|version)\\.ts$'
+  '^src/(?:main|server|platform|feeds|storage-parts|platform-keys|keys|service-list|jobs|guard-refusals|diagnosis|tables|bootstrap|restored|version)\\.ts$'
 
 /** A noun is what has a table: `<noun>-table.ts` gives `<noun>.ts` its name. */
 function nouns() {
@@ -107,7 +107,7 @@ const layers = [
     'cli',
     '^src/cli/',
     // The words of the command line need the generated messages, and `call` the one list of services.
-    [root, '^src/(?:base|config|sdk|jwt|sql-guard|gen|cli)/', '^src/rpc/services\\.ts$'],
+    [root, '^src/(?:base|config|sdk|jwt|sql-guard|gen|cli)/', '^src/rpc/(?:services|packed-messages)\\.ts$'],
     'the command line reaches the parts through the composition root',
   ),
   layer('gen', '^src/gen/', '^src/gen/', 'generated code stands alone'),
@@ -131,6 +131,8 @@ const areaRules = [
       '^src/(?:base|tenancy|jwt|observe|gen)/',
       '^src/keyring/[^/]+$',
       '^src/rpc/call\\.ts$',
+      // A job is what an area gives the runner of operations, and an operation is what it answers.
+      '^src/operations/(?:job|operation-proto)\\.ts$',
       '^src/$1/',
       // Another area: its nouns and stores, never its services or tables. The rest is listed below, each by name.
       ...nounFiles,

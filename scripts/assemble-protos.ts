@@ -31,6 +31,31 @@ const reflection = '@grpc/reflection/build/proto'
 const definitions: readonly Definition[] = [
   { path: 'buf/validate/validate.proto', sha256: '8c808a58cb57224e676bf54ee3b42bcf33d8d05766a4023881cc462face3abfb' },
   {
+    path: 'google/api/annotations.proto',
+    sha256: 'e79ea741cb605a65e78ca322174764a4af9fde1962c1631e12b84c4934ba9a6c',
+    from: `${gax}/google/api/annotations.proto`,
+  },
+  {
+    path: 'google/api/client.proto',
+    sha256: 'a5a13ea853fcb58095c645506dadc174fc200185973b2804af679c30ecf7399d',
+    from: `${gax}/google/api/client.proto`,
+  },
+  {
+    path: 'google/api/http.proto',
+    sha256: '4a4d9be6a5c7f1989c93c25c71b48ff1b401645790b8b978ad34d579e29c4a2a',
+    from: `${gax}/google/api/http.proto`,
+  },
+  {
+    path: 'google/api/launch_stage.proto',
+    sha256: '6ffd80d69f94430b4704b40fca9a339e10887f315efa66ac9c3c7d5587d6aba5',
+    from: `${gax}/google/api/launch_stage.proto`,
+  },
+  {
+    path: 'google/longrunning/operations.proto',
+    sha256: 'fcf560f3b8b9d1bdda82803026ac8caa616b0ee19d0f554e8eb9ef7b2f201fc2',
+    from: `${gax}/google/longrunning/operations.proto`,
+  },
+  {
     path: 'google/rpc/code.proto',
     sha256: '9993be65e050c30ced246951659dbe0a13663b77cf57bcaa4c0ed4248480fb80',
     from: `${gax}/google/rpc/code.proto`,

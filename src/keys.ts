@@ -28,6 +28,13 @@ export async function openKeys(config: Config, runtime: Runtime, platform: Platf
       feedAgeMs: platform.feeds.ageMs,
     }),
   )
+  // Keys of workspaces die with them: no server goes on with what it unwrapped before.
+  platform.onCommitted((tenantId, changes) => {
+    for (const [table, , id] of changes) {
+      if (table === 'tenant_heads') sealer.forget(tenantId)
+      else if (table === 'workspaces') sealer.forget(tenantId, id)
+    }
+  })
   const { storage, directory, capabilities } = platform
   const failed = (kid: string, error: unknown) =>
     runtime.log.error({ kid, err: error }, 'a signing key cannot be opened; it is neither used nor published')

@@ -25,6 +25,7 @@ import type { AccessFact } from './tenancy/access-batch.ts'
 import { type AccessLog, createAccessLog } from './tenancy/access-log.ts'
 import { claimCell } from './tenancy/cell-identity.ts'
 import { type Directory, openDirectory } from './tenancy/directory.ts'
+import { isJobContext } from './tenancy/job-context.ts'
 import type { JournalCommit } from './tenancy/journal-follower.ts'
 import { outsidePlaces } from './tenancy/place-check.ts'
 import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/platform-capability.ts'
@@ -56,7 +57,11 @@ export interface Platform extends AsyncDisposable {
   readonly staleness: Staleness
   readonly accessLog: AccessLog
   readonly recorder: AccessRecorder
+  /** Hears of every commit of a tenant's authority, whichever server made it; more than once of some. */
+  onCommitted(listener: CommitListener): void
 }
+
+export type CommitListener = (tenantId: string, changes: JournalCommit['changes']) => void
 
 /** Migrates, opens, and finishes what a crash interrupted. Nothing listens yet. */
 export async function openPlatform(config: Config, runtime: Runtime): Promise<Platform> {
@@ -90,8 +95,8 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
   const { clock, ids } = runtime
   const catalogue = new PermissionCatalogue()
   const turns = createWriteTurns()
-  // Directory and engines need each other; the engines are there before the first write.
-  const late: { engines?: Engines; directory?: Directory } = {}
+  const late: LateParts = {}
+  const listeners: CommitListener[] = []
   const directory = await openDirectory({
     ...{ database: storage.directory, clock, ids, turns, bootstrap: capabilities.bootstrap },
     feed: capabilities['directory-feed'],
@@ -106,6 +111,7 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
     await openFeeds(config, runtime, storage, capabilities, {
       directory: ({ revision, changes }) => directory.follow(revision, changes),
       cell: async (commit) => {
+        for (const listener of listeners) listener(commit.tenantId, commit.changes)
         if (late.engines !== undefined) await changed(late.engines, commit)
       },
       head: async (head) => late.engines?.tenants.compareHead(head),
@@ -117,11 +123,26 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
   directory.startFrom(await directory.readHead())
   runtime.metrics.watchFeedFreshness(() => feeds.ageMs() / 1_000)
   await loadCatalogue(directory, capabilities['permission-catalogue'], catalogue)
-  const deciding = openDeciding(config, runtime, { storage, capabilities, directory, catalogue, feeds, turns })
+  const deciding = openDeciding(config, runtime, {
+    storage,
+    capabilities,
+    directory,
+    catalogue,
+    feeds,
+    turns,
+    listeners,
+  })
   late.engines = deciding.engines
   await deciding.engines.of(platformTenantId)
   const owned = stack.move()
-  return { directory, catalogue, feeds, ...deciding, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  const onCommitted = (listener: CommitListener) => void listeners.push(listener)
+  return { directory, catalogue, feeds, onCommitted, ...deciding, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** Directory and engines need each other; the engines are there before the first write. */
+interface LateParts {
+  engines?: Engines
+  directory?: Directory
 }
 
 interface Opened {
@@ -131,10 +152,11 @@ interface Opened {
   readonly catalogue: PermissionCatalogue
   readonly feeds: Feeds
   readonly turns: WriteTurns
+  readonly listeners: readonly CommitListener[]
 }
 
 function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
-  const { storage, capabilities, directory, catalogue, feeds, turns } = opened
+  const { storage, capabilities, directory, catalogue, feeds, turns, listeners } = opened
   const { clock, ids, log } = runtime
   const tenants = createTenantDirectory({
     ...{ directory, capabilities, ids },
@@ -152,9 +174,12 @@ function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
     directoryRevision: directory.revision,
     // Not by way of the feed: the caller of a write is answered when decisions reflect it.
     committed: async (commit) => {
+      for (const listener of listeners) listener(commit.tenantId, commit.changes)
       if (late.engines !== undefined) await changed(late.engines, commit)
     },
-    readmit: async (context, revision) => late.gate?.readmit(context, revision),
+    readmit: async (context, revision) => {
+      if (!isJobContext(context)) await late.gate?.readmit(context, revision)
+    },
   })
   const staleness = createStaleness({ ageMs: feeds.ageMs, ...config.access })
   const engines = openEngines(config, runtime, opened, { tenants, scopes, staleness })
@@ -203,7 +228,10 @@ function openEngines(
     directoryRevision: directory.revision,
     alarm: (alarm: EngineAlarm) => log.error({ ...alarm }, alarmTexts[alarm.kind]),
   }
-  const tenantIdOf = async (slug: string) => (await tenants.findBySlug(slug))?.tenantId as TenantId | undefined
+  const tenantIdOf = async (slug: string) => {
+    const found = await tenants.findBySlug(slug)
+    return found === undefined || found.state === 'PURGED' ? undefined : (found.tenantId as TenantId)
+  }
   const { maxTenantsInMemory: maxTenants } = config.limits
   return combineEngines(
     createEngine({ ...shared, reader: createFactsReader({ scopes, tenantIdOf }), maxTenants }),

@@ -7,9 +7,13 @@ import { pooledRandom } from './base/random-pool.ts'
 import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
 import { formatListenAddress, httpUrlOf } from './config/listen-address.ts'
+import { openGuardRefusals } from './guard-refusals.ts'
+import { openJobs } from './jobs.ts'
 import { openKeys } from './keys.ts'
+import { type AlertHook, createAlertHook, noAlerts } from './observe/alert-hook.ts'
 import { createLog, type Log } from './observe/log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
+import type { JobRunner } from './operations/job-runner.ts'
 import { openPlatform, type Platform } from './platform.ts'
 import { createHealth } from './rpc/health.ts'
 import { compilePolicies } from './rpc/method-policy.ts'
@@ -76,7 +80,13 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const keys = stack.use(await openKeys(config, runtime, platform))
   const bound = { ...config.httpAddress }
   const issuer = () => config.issuer ?? httpUrlOf(bound)
-  const services = createServices(platform, runtime, config, keys, issuer)
+  const late: { jobs?: JobRunner } = {}
+  const alerts = stack.use(openAlerts(config, runtime))
+  const violations = stack.use(openGuardRefusals(platform, runtime, alerts))
+  const services = createServices(platform, runtime, config, keys, issuer, {
+    wake: () => late.jobs?.wake(),
+    flushViolations: () => violations.flush(),
+  })
   const health = createHealth(tenureServices)
   const all = [...services, health.implementation]
   const descriptors = all.map(({ service }) => service)
@@ -96,6 +106,7 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       maxWritesInFlight: config.limits.maxInFlightWrites,
     },
   })
+  late.jobs = stack.use(openJobs(platform, runtime, keys, []))
   const { drainMs } = config.limits
   const tls = config.tls === undefined ? {} : { tls: config.tls }
   const grpc = stack.use(createGrpcServer({ pipeline, drainMs, ...tls }))
@@ -124,6 +135,12 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   health.setServing(true)
   const owned = stack.move()
   return { grpcPort, httpPort, platform, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+function openAlerts({ alerts }: Config, { clock, ids, log }: Runtime): AlertHook {
+  if (alerts === undefined) return noAlerts
+  const failed = (type: string, reason: string) => log.error({ type, reason }, 'an alert could not be delivered')
+  return createAlertHook({ ...alerts, clock, ids, failed })
 }
 
 async function listening(address: { host: string; port: number }, listen: () => Promise<number>): Promise<number> {

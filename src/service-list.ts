@@ -9,6 +9,7 @@ import { createSigningKeyService } from './credentials/signing-key-service.ts'
 import { createTokenService } from './credentials/token-service.ts'
 import type { Status } from './gen/google/rpc/status_pb.ts'
 import type { Keys } from './keys.ts'
+import { createOperationService } from './operations/operation-service.ts'
 import { createMembershipService } from './people/membership-service.ts'
 import { createServiceAccountService } from './people/service-account-service.ts'
 import { createUserService } from './people/user-service.ts'
@@ -23,6 +24,13 @@ import { createTenantService } from './tenants/tenant-service.ts'
 import { createWorkspaceService } from './tenants/workspace-service.ts'
 import { productVersion } from './version.ts'
 
+/** What goes on beside calls. */
+export interface Background {
+  /** There is a new operation to be done. */
+  readonly wake: () => void
+  readonly flushViolations: () => Promise<void>
+}
+
 /** Every service over one platform: the other half of the list in rpc/services.ts. */
 export function createServices(
   platform: Platform,
@@ -30,10 +38,11 @@ export function createServices(
   config: Config,
   { pageTokenKey, sealer, signingKeys }: Keys,
   issuer: () => string,
+  { wake, flushViolations }: Background,
 ): ServiceImplementation[] {
   const { environment, cells, audience } = config
   const tokens = createPageTokens({ key: pageTokenKey, random: runtime.random })
-  const parts = { ...platform, ...runtime, tokens, environment, cells, sealer, signingKeys, issuer, audience }
+  const parts = { ...platform, ...runtime, tokens, environment, cells, sealer, signingKeys, issuer, audience, wake }
   const { capabilities, directory, scopes, accessLog } = platform
   return [
     createAccessService({
@@ -51,15 +60,21 @@ export function createServices(
       flush: () => accessLog.flush(),
     }),
     createDiagnosticsService({
-      version: productVersion,
-      schemaVersion: platform.storage.schemaVersion,
-      engine: platform.storage.engine,
-      keyring: config.keyring.kind,
-      startMs: runtime.clock.nowMs(),
-      features: [],
-      feedFreshnessMs: platform.feeds.ageMs,
+      ...parts,
+      flushViolations,
+      facts: {
+        version: productVersion,
+        schemaVersion: platform.storage.schemaVersion,
+        engine: platform.storage.engine,
+        keyring: config.keyring.kind,
+        startMs: runtime.clock.nowMs(),
+        features: [],
+        feedFreshnessMs: platform.feeds.ageMs,
+      },
+      isTenant: async (tenantUid) => (await platform.tenants.findById(tenantUid)) !== undefined,
     }),
     createMembershipService(parts),
+    createOperationService(parts),
     createRoleService(parts),
     createSecretService(parts),
     createServiceAccountService(parts),

@@ -4,6 +4,7 @@ import type { Config } from './config/config.ts'
 import type { SqliteConfig } from './config/stores.ts'
 import type { Runtime } from './server.ts'
 import { createGuard, type Guard } from './sql-guard/guard.ts'
+import type { GuardSink } from './sql-guard/guard-refusal.ts'
 import type { GuardDialect } from './sql-guard/guard-types.ts'
 import type { Database } from './storage/database.ts'
 import type { MigrationStatus } from './storage/migration-status.ts'
@@ -18,6 +19,7 @@ import { migrateSqlite, sqliteMigrationStatus } from './storage/sqlite/migrate-s
 import { createWriterTurn, openSqliteDatabase } from './storage/sqlite/sqlite-database.ts'
 import { claimSqliteFile } from './storage/sqlite/sqlite-file.ts'
 import { allCellTables, directoryTables, guardedTables } from './tables.ts'
+import { isProbe } from './tenancy/guard-probe.ts'
 
 /** The two kinds of database, whether or not they lie in one place. */
 export interface Storage extends AsyncDisposable {
@@ -27,7 +29,12 @@ export interface Storage extends AsyncDisposable {
   readonly schemaVersion: number
   /** Runs while no other server that starts on this database is in the same: what a first start makes is made once. */
   alone<T>(work: () => Promise<T>): Promise<T>
+  /** Hears of every statement the guard refuses, after the log and the metric. */
+  onRefusal(listener: RefusalListener): void
 }
+
+export type Refusal = Parameters<GuardSink['refused']>[0]
+export type RefusalListener = (refusal: Refusal) => void
 
 /** What is applied, and what is not, of the configured database. */
 export async function migrationStatus({ database }: Config): Promise<MigrationStatus[]> {
@@ -55,26 +62,42 @@ const maxWaiting = 5_000
 /** Claims the database for this server, brings its schema up to date and opens it under the guard. */
 export async function openStorage(config: Config, runtime: Runtime): Promise<Storage> {
   const { database } = config
-  const guard = await openGuard(database.engine, runtime)
-  return database.engine === 'mysql'
-    ? openMysqlStorage(config, database, guard, runtime)
-    : openSqliteStorage(database, guard, runtime)
+  const listeners: RefusalListener[] = []
+  const guard = await openGuard(database.engine, runtime, listeners)
+  const opened =
+    database.engine === 'mysql'
+      ? await openMysqlStorage(config, database, guard, runtime)
+      : await openSqliteStorage(database, guard, runtime)
+  return { ...opened, onRefusal: (listener) => void listeners.push(listener) }
 }
 
-function openGuard(dialect: GuardDialect, { log, metrics }: Runtime): Promise<Guard> {
+type OpenedStorage = Omit<Storage, 'onRefusal'>
+
+function openGuard(
+  dialect: GuardDialect,
+  { log, metrics }: Runtime,
+  listeners: readonly RefusalListener[],
+): Promise<Guard> {
   return createGuard({
     dialect,
     tables: guardedTables(),
     sink: {
-      refused({ reason, statement, binding }) {
+      refused(refusal) {
+        const { reason, statement, binding } = refusal
+        if (isProbe(binding)) return
         metrics.guardRefused(reason)
         log.error({ reason, statement, binding }, 'the guard refused a statement')
+        for (const listener of listeners) listener(refusal)
       },
     },
   })
 }
 
-async function openSqliteStorage({ file }: SqliteConfig, guard: Guard, { clock, log }: Runtime): Promise<Storage> {
+async function openSqliteStorage(
+  { file }: SqliteConfig,
+  guard: Guard,
+  { clock, log }: Runtime,
+): Promise<OpenedStorage> {
   await using stack = new AsyncDisposableStack()
   const { path } = stack.use(claimSqliteFile(file))
   const applied = migrateSqlite(path, clock)
@@ -99,7 +122,7 @@ async function openMysqlStorage(
   server: MysqlServer,
   guard: Guard,
   { clock, log, jitter }: Runtime,
-): Promise<Storage> {
+): Promise<OpenedStorage> {
   const failed = (what: string, error: unknown) => log.error({ err: error }, what)
   await using stack = new AsyncDisposableStack()
   await assertMigrated(server)

@@ -1,8 +1,11 @@
 import type { EntitySchema } from 'typeorm'
 import { PermissionTable } from './access/permission-table.ts'
 import { RoleTable } from './access/role-table.ts'
+import { GuardViolationTable } from './assurance/guard-violation-table.ts'
+import { IsolationReportTable } from './assurance/isolation-report-table.ts'
 import { ApiKeyTable, PlatformApiKeyTable } from './credentials/api-key-table.ts'
 import { SigningKeyTable } from './credentials/signing-key-table.ts'
+import { OperationTable, PlatformOperationTable } from './operations/operation-table.ts'
 import { MembershipTable } from './people/membership-table.ts'
 import { PlatformServiceAccountTable, ServiceAccountTable } from './people/service-account-table.ts'
 import { UserTable } from './people/user-table.ts'
@@ -34,6 +37,7 @@ export const cellTables: readonly EntitySchema[] = [
   SecretTable,
   SecretVersionTable,
   RetiredNameTable,
+  OperationTable,
 ] as unknown as EntitySchema[]
 
 /** Tables of a cell that say something about the cell itself: their rows belong to no tenant, so no tenant reaches them. */
@@ -59,6 +63,9 @@ export const directoryTables: readonly EntitySchema[] = [
   SealedKeyTable,
   SigningKeyTable,
   DirectoryHeartbeatTable,
+  PlatformOperationTable,
+  IsolationReportTable,
+  GuardViolationTable,
 ] as unknown as EntitySchema[]
 
 /** What the guard demands of each table: read off the entities, so that a new tenant table cannot be forgotten. */

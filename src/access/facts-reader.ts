@@ -14,7 +14,7 @@ import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { ReadScope } from '../tenancy/tenant-unit.ts'
 import type { TenantHeadRow } from '../tenants/tenant.ts'
 import { headRows } from '../tenants/tenant-store.ts'
-import type { WorkspaceRow } from '../tenants/workspace.ts'
+import { isLiving, type LivingWorkspace } from '../tenants/workspace.ts'
 import { workspaceRows } from '../tenants/workspace-store.ts'
 import type {
   ApiKeyFact,
@@ -86,13 +86,13 @@ function readerContext(tenantId: TenantId): TenantContext {
 
 /** Everything the engine knows of a tenant. The scope must reach every workspace of it. */
 export async function readTenantFacts(scope: ReadScope): Promise<TenantFacts | undefined> {
-  const head = await headRows(scope).find({})
+  const head = await livingHead(scope)
   if (head === undefined) return undefined
   const users = await userRows(scope).all({})
   const accounts = await serviceAccountRows(scope).all({})
   return {
     tenant: tenantFact(head),
-    workspaces: (await workspaceRows(scope).all({})).map(workspaceFact),
+    workspaces: (await workspaceRows(scope).all({})).filter(isLiving).map(workspaceFact),
     principals: [...users.map(userFact), ...accounts.map(accountFact)],
     roles: (await roleRows(scope).all({})).map(roleFact),
     memberships: (await membershipRows(scope).all({})).map(membershipFact),
@@ -101,7 +101,7 @@ export async function readTenantFacts(scope: ReadScope): Promise<TenantFacts | u
 }
 
 async function readChanged(scope: ReadScope, rows: readonly ChangedRow[]): Promise<ChangedFacts | undefined> {
-  const head = await headRows(scope).find({})
+  const head = await livingHead(scope)
   if (head === undefined) return undefined
   const reread = async <Row, Fact>(
     table: string,
@@ -115,7 +115,7 @@ async function readChanged(scope: ReadScope, rows: readonly ChangedRow[]): Promi
     }
     return found
   }
-  const workspaces = await reread('workspaces', (id) => workspaceRows(scope).find({ workspaceId: id }), workspaceFact)
+  const workspaces = await reread('workspaces', (id) => livingWorkspace(scope, id), workspaceFact)
   const users = await reread('users', (id) => userRows(scope).find({ userId: id }), userFact)
   const accounts = await reread(
     'service_accounts',
@@ -139,16 +139,29 @@ async function readChanged(scope: ReadScope, rows: readonly ChangedRow[]): Promi
   }
 }
 
+/** A tombstone decides nothing: what was purged is as if it had never been. */
+async function livingHead(scope: ReadScope): Promise<TenantHeadRow | undefined> {
+  const head = await headRows(scope).find({})
+  return head?.state === 'PURGED' ? undefined : head
+}
+
+async function livingWorkspace(scope: ReadScope, workspaceId: string): Promise<LivingWorkspace | undefined> {
+  const found = await workspaceRows(scope).find({ workspaceId })
+  return found !== undefined && isLiving(found) ? found : undefined
+}
+
 function tenantFact(row: TenantHeadRow): TenantFact {
-  const { slug, state, suspensionMode, region, tier, placementEpoch, timelineId, revision } = row
+  if (row.state === 'PURGED') throw new Error('a tombstone decides nothing')
+  const { slug, suspensionMode, region, tier, placementEpoch, timelineId, revision } = row
   return {
-    ...{ slug, state, suspensionMode, region, tier, placementEpoch, timelineId, revision },
+    state: row.state,
+    ...{ slug, suspensionMode, region, tier, placementEpoch, timelineId, revision },
     tenantId: row.tenantId as TenantId,
     chainHash: Buffer.from(row.chainHash).toString('base64'),
   }
 }
 
-export function workspaceFact({ workspaceId, slug, state }: WorkspaceRow): WorkspaceFact {
+export function workspaceFact({ workspaceId, slug, state }: LivingWorkspace): WorkspaceFact {
   return { workspaceId: workspaceId as WorkspaceId, slug, state }
 }
 

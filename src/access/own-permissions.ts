@@ -29,10 +29,11 @@ export const ownPermissions: readonly OwnPermission[] = [
   platform('tenants.suspend', 'WRITE', 'suspend a tenant'),
   platform('tenants.resume', 'WRITE', 'end the suspension of a tenant'),
   platform('tenants.undelete', 'WRITE', 'bring a deleted tenant back'),
+  platform('tenants.purge', 'WRITE', 'remove a deleted tenant for good'),
   ...crud('tenants', ['get', 'update', 'delete'], 'the tenant'),
   ...crud(
     'workspaces',
-    ['create', 'get', 'list', 'update', 'archive', 'unarchive', 'delete', 'undelete'],
+    ['create', 'get', 'list', 'update', 'archive', 'unarchive', 'delete', 'undelete', 'purge'],
     'workspaces of the tenant',
   ),
   ...crud('users', ['create', 'get', 'list', 'update', 'disable', 'enable', 'delete'], 'users of the tenant'),
@@ -55,14 +56,20 @@ export const ownPermissions: readonly OwnPermission[] = [
   own('access.check', 'READ', 'ask what a principal may do at the place'),
   own('audit.list', 'READ', 'list audit events of the place'),
   own('audit.verify', 'READ', 'verify audit chains'),
+  ...crud('operations', ['get', 'list', 'cancel', 'delete'], 'long-running operations of the tenant'),
   platform('diagnostics.get', 'READ', 'ask what is running'),
+  platform('diagnostics.diagnoseIsolation', 'WRITE', 'look for what could let one tenant reach another'),
+  platform('diagnostics.getReport', 'READ', 'read what a look at isolation has found'),
+  platform('diagnostics.listReports', 'READ', 'list what looks at isolation have found'),
+  platform('diagnostics.listViolations', 'READ', 'list what guards have refused'),
+  platform('diagnostics.reportViolations', 'WRITE', "report what a service's guard has refused"),
 ]
 
 /** Collections of Tenure's API, those to come included: a product's permission of that noun would stand in a later version's way. */
 const nounsToCome = [
   ...['groups', 'invitations', 'tokens', 'signingKeys', 'identityProviders', 'secrets', 'providers', 'encryption'],
   ...['policy', 'settings', 'fields', 'manifest', 'plans', 'limits', 'usage', 'placement', 'lifecycle', 'privacy'],
-  ...['operations', 'legalHolds', 'cells', 'meters'],
+  ...['legalHolds', 'cells', 'meters'],
 ]
 
 const ownNouns: ReadonlySet<string> = new Set([

@@ -6,6 +6,7 @@ import { StartError } from '../base/start-error.ts'
 import { httpUrlOf } from '../config/listen-address.ts'
 import { loadProcessConfig } from '../config/process-config.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
+import { packedRegistry } from '../rpc/packed-messages.ts'
 import { tenureServices } from '../rpc/services.ts'
 
 export interface CallOptions {
@@ -27,7 +28,7 @@ export async function callCommand(name: string, json: string, options: CallOptio
   try {
     const answer = await transport.unary(method, undefined, 30_000, headers, requestFrom(method, json))
     process.stdout.write(
-      `${toJsonString(method.output, answer.message, { prettySpaces: 2, useProtoFieldName: true })}\n`,
+      `${toJsonString(method.output, answer.message, { prettySpaces: 2, useProtoFieldName: true, registry: packedRegistry })}\n`,
     )
     return 0
   } catch (error) {

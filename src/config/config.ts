@@ -37,6 +37,11 @@ export interface AccessConfig {
   readonly maxStalenessByPermission: StalenessByPermission
 }
 
+export interface AlertsConfig {
+  readonly url: string
+  readonly secret: Uint8Array | undefined
+}
+
 /** Everything a server is told from outside, validated. Deeply frozen, but for the bytes of files. */
 export interface Config {
   readonly grpcAddress: ListenAddress
@@ -57,5 +62,9 @@ export interface Config {
   readonly logLevel: (typeof logLevels)[number]
   readonly limits: LimitsConfig
   readonly access: AccessConfig
+  /** How often isolation is looked at unasked; 0: never. */
+  readonly diagnosticsIntervalMs: number
+  /** Where alerts go; undefined: nowhere. */
+  readonly alerts: AlertsConfig | undefined
   readonly cells: readonly CellConfig[]
 }

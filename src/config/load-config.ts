@@ -154,6 +154,8 @@ function configFrom(values: WholeValues, { database, tls, keyring }: FromFiles):
       maxStalenessMs: values.maxStalenessMs,
       maxStalenessByPermission: values.maxStalenessByPermission,
     },
+    diagnosticsIntervalMs: values.diagnosticsIntervalMs,
+    alerts: values.alertUrl === undefined ? undefined : { url: values.alertUrl, secret: values.alertSecret },
     cells: values.cells,
   }
 }

@@ -1,3 +1,4 @@
+import { parseAlertSecret, parseAlertUrl } from './alerts.ts'
 import { type CellConfig, cellsSchema } from './cells.ts'
 import { parseIssuer } from './issuer.ts'
 import { mysqlForm } from './mysql-url.ts'
@@ -206,6 +207,23 @@ export const settings = {
     fallback: {},
     description:
       'Permissions whose decisions must be fresher than that, 0 to 86400000 each; less than 1000 counts as 1000.',
+  }),
+  diagnosticsIntervalMs: setting(
+    'TENURE_DIAGNOSTICS_INTERVAL_MS',
+    'diagnostics.intervalMs',
+    integerType(0, 30 * 24 * 3_600_000),
+    {
+      fallback: 3_600_000,
+      description:
+        'How often one of the servers looks for what could let one tenant reach another; 0: only when asked.',
+    },
+  ),
+  alertUrl: setting('TENURE_ALERT_URL', 'alerts.url', parsedType('URL', parseAlertUrl), {
+    description: 'Where alerts are sent as Standard Webhooks: a refused statement, a failed look at isolation.',
+  }),
+  alertSecret: setting('TENURE_ALERT_SECRET', 'alerts.secret', parsedType('whsec_…', parseAlertSecret), {
+    description: 'What alerts are signed with. Without it they are not signed.',
+    isSecret: true,
   }),
   cells: setting(undefined, 'cells', cellsType, {
     fallback: [{ id: 'local', region: 'local' }],

@@ -32,6 +32,10 @@ export interface WorkspaceSealer extends Disposable {
    * `cacheMs`. Throws BAD_CIPHERTEXT where one bit of envelope or place differs, and what Keyring.unwrapDataKey throws.
    */
   open(place: SealedPlace, sealed: Uint8Array): Promise<Uint8Array>
+  /** Destroys the key of a workspace and forgets what it unwrapped; answers whether there was one. Throws what Keyring.destroyKey throws. */
+  destroy(workspaceId: string): Promise<boolean>
+  /** Overwrites the data keys held for a tenant, or for one of its workspaces: its key may have been destroyed elsewhere. */
+  forget(tenantId: string, workspaceId?: string): void
 }
 
 export interface WorkspaceSealerOptions {
@@ -42,6 +46,13 @@ export interface WorkspaceSealerOptions {
   readonly cacheMs: number
   /** Age of what this process knows of others' commits: beyond a bound it may not have heard that a key was destroyed. */
   readonly feedAgeMs: () => number
+}
+
+/** An unwrapped data key, and whose it is. */
+interface HeldKey {
+  readonly tenantId: string
+  readonly workspaceId: string
+  readonly key: Uint8Array
 }
 
 const sharedDataKey = 2
@@ -60,9 +71,10 @@ function workspaceKeyId(workspaceId: string): string {
 
 class Sealer implements WorkspaceSealer {
   readonly #options: WorkspaceSealerOptions
-  readonly #held: LRUCache<string, Uint8Array>
+  readonly #held: LRUCache<string, HeldKey>
   readonly #unwrapping = new Map<string, Promise<Uint8Array>>()
   readonly #sweep: NodeJS.Timeout
+  #forgotten = 0
 
   constructor(options: WorkspaceSealerOptions) {
     this.#options = options
@@ -72,7 +84,7 @@ class Sealer implements WorkspaceSealer {
       perf: { now: options.clock.monotonicMs },
       // Zero: every look asks the clock.
       ttlResolution: 0,
-      dispose: (key) => void key.fill(0),
+      dispose: ({ key }) => void key.fill(0),
     })
     // Keys end with their time, not with the next question for them.
     this.#sweep = setInterval(() => {
@@ -112,12 +124,32 @@ class Sealer implements WorkspaceSealer {
     const wrapped = { keyId, keyVersion: envelope.keyVersion, bytes: envelope.wrappedDataKey }
     const name = nameOf(wrapped, place)
     const held = this.#mayHold() ? this.#held.get(name) : undefined
-    if (held !== undefined) return open(held, authenticated, envelope)
-    const key = await this.#unwrap(name, wrapped, wrappedFor(place, keyId))
+    if (held !== undefined) return open(held.key, authenticated, envelope)
+    const key = await this.#unwrap(name, wrapped, place)
     try {
       return open(key, authenticated, envelope)
     } finally {
       key.fill(0)
+    }
+  }
+
+  async destroy(workspaceId: string): Promise<boolean> {
+    try {
+      await this.#options.keyring.destroyKey(workspaceKeyId(workspaceId))
+      return true
+    } catch (error) {
+      if (error instanceof KeyringError && error.reason === 'UNKNOWN_KEY') return false
+      throw error
+    } finally {
+      for (const [name, held] of this.#held) if (held.workspaceId === workspaceId) this.#held.delete(name)
+    }
+  }
+
+  forget(tenantId: string, workspaceId?: string): void {
+    this.#forgotten += 1
+    for (const [name, held] of this.#held) {
+      const meant = held.tenantId === tenantId && (workspaceId === undefined || held.workspaceId === workspaceId)
+      if (meant) this.#held.delete(name)
     }
   }
 
@@ -142,14 +174,19 @@ class Sealer implements WorkspaceSealer {
   }
 
   /** A copy for the caller to use and to overwrite: the one that is held may end at any moment. Asked for once, however many wait. */
-  async #unwrap(name: string, wrapped: WrappedDataKey, authenticated: Uint8Array): Promise<Uint8Array> {
+  async #unwrap(name: string, wrapped: WrappedDataKey, place: SealedPlace): Promise<Uint8Array> {
     const begun = this.#unwrapping.get(name)
     if (begun !== undefined) return Uint8Array.from(await begun)
-    const asked = this.#options.keyring.unwrapDataKey(wrapped, authenticated)
+    const { tenantId, workspaceId } = place
+    // Whoever is told to forget while this is under way must not find it held afterwards.
+    const forgotten = this.#forgotten
+    const asked = this.#options.keyring.unwrapDataKey(wrapped, wrappedFor(place, wrapped.keyId))
     this.#unwrapping.set(name, asked)
     try {
       const key = await asked
-      if (this.#mayHold()) this.#held.set(name, Uint8Array.from(key))
+      if (this.#mayHold() && forgotten === this.#forgotten) {
+        this.#held.set(name, { tenantId, workspaceId, key: Uint8Array.from(key) })
+      }
       return Uint8Array.from(key)
     } finally {
       this.#unwrapping.delete(name)

@@ -12,6 +12,7 @@ export interface Metrics {
   accessDecided(reason: string): void
   accessDenied(reason: string): void
   overloaded(limitClass: string): void
+  operationEnded(kind: string, state: string): void
   /** `outcome`: `ok`, or why not. */
   keyringCalled(operation: string, outcome: string, durationMs: number): void
   /** Asked at every scrape: age in seconds of what decisions are made from; NaN before the first load. */
@@ -53,6 +54,12 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const decisions = counter('tenure_access_decisions_total', 'Answers of the decision engine.', 'reason')
   const denials = counter('tenure_access_denials_total', 'Calls refused to an authenticated caller.', 'reason')
   const overload = counter('tenure_overloaded_total', 'Calls refused because too many are running.', 'class')
+  const operations = new Counter({
+    name: 'tenure_operations_ended_total',
+    help: 'Long-running operations that ended, by kind and state.',
+    labelNames: ['kind', 'state'],
+    registers,
+  })
   const keyringCalls = new Counter({
     name: 'tenure_keyring_calls_total',
     help: 'Questions to the keyring.',
@@ -75,6 +82,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     accessDecided: (reason) => boundCounter(decisions, byReason, reason).inc(),
     accessDenied: (reason) => denials.inc({ reason }),
     overloaded: (limitClass) => overload.inc({ class: limitClass }),
+    operationEnded: (kind, state) => operations.inc({ kind, state }),
     keyringCalled(operation, outcome, durationMs) {
       keyringCalls.inc({ operation, outcome })
       keyringLatency.observe({ operation }, durationMs / 1000)

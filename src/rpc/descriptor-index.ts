@@ -1,7 +1,7 @@
 import { type DescFile, type DescMessage, type DescService, toBinary } from '@bufbuild/protobuf'
 import { nestedTypes } from '@bufbuild/protobuf/reflect'
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
-import { file_google_rpc_error_details } from '../gen/google/rpc/error_details_pb.ts'
+import { packedFiles } from './packed-messages.ts'
 
 /** What reflection answers from: the files of the services and everything they import, custom options kept. */
 export interface DescriptorIndex {
@@ -16,8 +16,8 @@ export interface DescriptorIndex {
 export function createDescriptorIndex(services: readonly DescService[]): DescriptorIndex {
   const files = new Map<string, DescFile>()
   for (const service of services) collect(service.file, files)
-  // No method names them, but every failure carries them: without, a client that only reflects shows bytes.
-  collect(file_google_rpc_error_details, files)
+  // No method names them, but answers and failures carry them: without, a client that only reflects shows bytes.
+  for (const file of packedFiles) collect(file, files)
   const symbols = new Map<string, DescFile>()
   const extensions = new Map<string, Map<number, DescFile>>()
   for (const file of files.values()) indexFile(file, symbols, extensions)

@@ -13,7 +13,7 @@ import {
   type MethodPolicy as MethodPolicyMessage,
   method_policy,
 } from '../gen/tenure/v1/method_policy_pb.ts'
-import { builtinPublicMethods, fullMethodName } from './builtin-policies.ts'
+import { type BuiltinPolicy, builtinPolicies, fullMethodName } from './builtin-policies.ts'
 
 export type Scope = 'PUBLIC' | 'CALLER' | 'PLATFORM' | 'TENANT' | 'WORKSPACE'
 export type LimitClass = 'CHECK' | 'READ' | 'WRITE'
@@ -38,6 +38,8 @@ export interface MethodPolicy {
   readonly auditEvent: string
   /** The event is durable before the answer leaves. */
   readonly auditBeforeAnswer: boolean
+  /** Of fields of a message that is defined elsewhere; ours carry theirs. */
+  readonly rules: BuiltinPolicy['rules']
 }
 
 const scopeOf: Readonly<Partial<Record<MethodPolicy_Scope, Scope>>> = {
@@ -75,28 +77,35 @@ export function compilePolicies(
 
 export function compileMethodPolicy(method: DescMethod, permissions: ReadonlySet<string>): MethodPolicy {
   const name = fullMethodName(method)
-  if (builtinPublicMethods.has(name)) return publicPolicy(method, name)
+  const builtin = builtinPolicies.get(name)
+  const policy = builtin === undefined ? declaredPolicy(method, name) : builtinPolicy(method, name, builtin)
+  checkPolicy(policy, permissions)
+  return policy
+}
+
+function declaredPolicy(method: DescMethod, name: string): MethodPolicy {
   if (!hasOption(method, method_policy)) throw new Error(`${name} has no method policy`)
   const declared = getOption(method, method_policy)
-  const scopes = scopesOf(name, declared)
-  const policy: MethodPolicy = {
+  return {
     method,
     name,
-    scopes,
+    scopes: scopesOf(name, declared),
     tenantFrom: tenantSourceOf(method, name, declared),
     permission: declared.permission,
     limitClass: limitClassOf[declared.limitClass] ?? refuse(name, 'has no limit class'),
     auditEvent: declared.auditEvent,
     auditBeforeAnswer: declared.auditBeforeAnswer,
+    rules: {},
   }
-  checkPolicy(policy, permissions)
-  return policy
 }
 
-function publicPolicy(method: DescMethod, name: string): MethodPolicy {
-  const scopes = new Set<Scope>(['PUBLIC'])
-  const nothing = { permission: '', auditEvent: '', auditBeforeAnswer: false }
-  return { method, name, scopes, tenantFrom: { kind: 'none' }, limitClass: 'READ', ...nothing }
+function builtinPolicy(method: DescMethod, name: string, builtin: BuiltinPolicy): MethodPolicy {
+  const { permission, limitClass, auditEvent, rules, tenantFrom: path } = builtin
+  const tenantFrom: TenantSource =
+    path === '' ? { kind: 'none' } : { kind: 'field', path, fields: fieldsOf(method, name, path) }
+  for (const field of Object.keys(rules)) fieldsOf(method, name, field)
+  const scopes = new Set(builtin.scopes)
+  return { method, name, scopes, tenantFrom, permission, limitClass, auditEvent, auditBeforeAnswer: false, rules }
 }
 
 function scopesOf(name: string, declared: MethodPolicyMessage): ReadonlySet<Scope> {

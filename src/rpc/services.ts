@@ -1,4 +1,5 @@
 import type { DescService } from '@bufbuild/protobuf'
+import { Operations } from '../gen/google/longrunning/operations_pb.ts'
 import { AccessService } from '../gen/tenure/v1/access_service_pb.ts'
 import { ApiKeyService } from '../gen/tenure/v1/api_key_service_pb.ts'
 import { AuditService } from '../gen/tenure/v1/audit_service_pb.ts'
@@ -15,6 +16,7 @@ import { WorkspaceService } from '../gen/tenure/v1/workspace_service_pb.ts'
 
 /** Every service of the public API; a service that is not here is not served, on any transport. */
 export const tenureServices: readonly DescService[] = [
+  Operations,
   AccessService,
   ApiKeyService,
   AuditService,

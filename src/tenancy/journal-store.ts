@@ -9,6 +9,11 @@ import type { Scopes } from './scope.ts'
 import type { TenantContext } from './tenant-context.ts'
 import type { ReadScope } from './tenant-unit.ts'
 
+/** The lines of the scope's tenant. */
+export function journalRows(scope: ReadScope): Rows<JournalRow> {
+  return scope.rows(JournalTable)
+}
+
 /** The journal of one tenant, or of the platform, inside one snapshot. */
 export interface JournalScope {
   readonly rows: Rows<JournalRow>

@@ -42,6 +42,17 @@ export const platformTables = {
   'platform-access-log': { directory_journal: 'write', directory_chains: 'write' },
   /** Accesses of many tenants in one commit, each in a chain of its own tenant: what leaves waits for a disk, once for all. */
   'access-log': { journal: 'write', audit_chains: 'write' },
+  /** Servers look over all tenants for operations that nobody holds. */
+  operations: { operations: 'write' },
+  'platform-operations': { directory_heads: 'write', directory_journal: 'write', platform_operations: 'write' },
+  /** What guards refused, what looks at isolation found, and what such a look reads: every row of every tenant. */
+  diagnostics: {
+    directory_heads: 'write',
+    directory_journal: 'write',
+    platform_operations: 'write',
+    isolation_reports: 'write',
+    guard_violations: 'write',
+  },
   'sealed-keys': { sealed_keys: 'write' },
   'signing-keys': { directory_heads: 'write', directory_journal: 'write', signing_keys: 'write' },
   /** After a restore: every head begins a new timeline. */

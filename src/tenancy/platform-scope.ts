@@ -20,6 +20,19 @@ export function readCell<T>(
   return cell.read(platformBindingOf(capability), (manager) => work(platformScope(manager, [])))
 }
 
+/** Writes across the tenants of a cell what is no event of its own. One transaction, no journal row. */
+export function writeCell<T>(
+  cell: Database,
+  capability: PlatformCapability,
+  work: (scope: PlatformReadScope) => Promise<T>,
+): Promise<T> {
+  assertOutsidePlaces()
+  return cell.write(platformBindingOf(capability), async (manager) => ({
+    value: await work(platformScope(manager, [])),
+    keep: true,
+  }))
+}
+
 export function platformScope(manager: EntityManager, changes: ChangeLog): PlatformReadScope {
   return {
     rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row> {

@@ -20,7 +20,7 @@ import {
 } from './unit-of-work.ts'
 
 /** Why a scope may look past the one workspace of its context. A closed list: each is a decision somebody has read. */
-export type AllWorkspacesPurpose = 'access-snapshot' | 'principal-removal' | 'role-removal' | 'owner-count'
+export type AllWorkspacesPurpose = 'access-snapshot' | 'principal-removal' | 'role-removal' | 'owner-count' | 'purge'
 
 export interface ReadScope {
   readonly context: TenantContext
@@ -221,6 +221,7 @@ function checkPlacement(head: Head, context: TenantContext): void {
 }
 
 function checkState<O extends DescMessage>(head: Head, mutation: TenantMutation<O>): void {
+  if (head.state === 'PURGED') throw notFound()
   if (head.state !== 'DELETED' || mutation.onDeletedTenant === true) return
   throw new TenureError('INVALID_STATE', 'The tenant is deleted. Undelete it first.', {
     metadata: { state: 'DELETED' },

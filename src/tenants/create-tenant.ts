@@ -48,7 +48,7 @@ export async function createTenant(
 }
 
 function nameTaken(found: TenantPlacementRow, slug: string): TenureError {
-  return found.state === 'DELETED'
+  return found.state === 'DELETED' || found.state === 'PURGED'
     ? nameRetired(slug)
     : new TenureError('ALREADY_EXISTS', `There is a tenant ${JSON.stringify(slug)} already. Choose another name.`)
 }

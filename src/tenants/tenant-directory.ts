@@ -11,6 +11,8 @@ import { TenantHeadTable, TenantPlacementTable } from './tenant-table.ts'
 export interface TenantDirectory {
   /** Undefined when no tenant has that slug. */
   findBySlug(slug: string): Promise<TenantPlacementRow | undefined>
+  /** Undefined when there is no such tenant, or not any more. */
+  findById(tenantId: string): Promise<TenantPlacementRow | undefined>
   /** Finishes a creation: makes the tenant in its cell, then marks it ACTIVE. Safe to run any number of times. */
   complete(tenantId: string): Promise<TenantPlacementRow>
   /**
@@ -61,6 +63,10 @@ export function createTenantDirectory(options: TenantDirectoryOptions): TenantDi
     })
   return {
     findBySlug: (slug) => directory.read(capability, (scope) => scope.rows(TenantPlacementTable).find({ slug })),
+    async findById(tenantId) {
+      const found = await directory.read(capability, (scope) => scope.rows(TenantPlacementTable).find({ tenantId }))
+      return found?.state === 'PURGED' ? undefined : found
+    },
     complete,
     async project(readHead) {
       try {

@@ -11,6 +11,7 @@ import {
 import type { TenantFields } from './tenant.ts'
 
 export function tenantToProto(tenant: TenantFields): Tenant {
+  if (tenant.state === 'PURGED') throw new Error('a tombstone is shown to nobody')
   const suspended = tenant.state === 'SUSPENDED' && tenant.suspensionTime !== null
   return create(TenantSchema, {
     name: `tenants/${tenant.slug}`,

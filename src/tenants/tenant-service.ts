@@ -24,6 +24,7 @@ import type { Directory } from '../tenancy/directory.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
 import type { Scopes } from '../tenancy/scope.ts'
+import { beginTenantPurge } from './begin-purge.ts'
 import { changeTenant } from './change-tenant.ts'
 import { createTenant } from './create-tenant.ts'
 import { assertUndeletable, type TenantPlacementRow, undeleteWindowMs } from './tenant.ts'
@@ -42,6 +43,8 @@ export interface TenantServiceParts {
   readonly clock: Clock
   readonly ids: Ids
   readonly cells: readonly { readonly id: string; readonly region: string }[]
+  /** There is a new operation to be done. */
+  readonly wake: () => void
 }
 
 const listSpec: ListSpec = {
@@ -62,6 +65,8 @@ const listSpec: ListSpec = {
 }
 
 const notDeleted = { sql: 'row.state != :deleted', parameters: { deleted: 'DELETED' } }
+/** Tombstones are shown to nobody. */
+const notPurged = { sql: 'row.state != :purged', parameters: { purged: 'PURGED' } }
 
 export function createTenantService(parts: TenantServiceParts): ServiceImplementation {
   return implement(TenantService, {
@@ -70,6 +75,7 @@ export function createTenantService(parts: TenantServiceParts): ServiceImplement
     ...listHandlers(parts),
     updateTenant: (request, call) => updateTenant(parts, request, call),
     ...stateHandlers(parts),
+    purgeTenant: (request, call) => beginTenantPurge(parts, request, call),
   })
 }
 
@@ -86,7 +92,7 @@ function listHandlers(parts: TenantServiceParts): Pick<TenantHandlers, 'listTena
           request,
           binding,
           parts.tokens,
-          request.showDeleted ? [] : [notDeleted],
+          request.showDeleted ? [notPurged] : [notPurged, notDeleted],
         ),
       )
       return create(ListTenantsResponseSchema, {
@@ -99,7 +105,7 @@ function listHandlers(parts: TenantServiceParts): Pick<TenantHandlers, 'listTena
         const tenants: TenantPlacementRow[] = []
         for (const name of request.names) {
           const tenant = await scope.rows(TenantPlacementTable).find({ slug: name.slice('tenants/'.length) })
-          if (tenant === undefined) throw notFound()
+          if (tenant === undefined || tenant.state === 'PURGED') throw notFound()
           tenants.push(tenant)
         }
         return tenants
@@ -134,7 +140,7 @@ function stateHandlers(
         from: ['ACTIVE', 'SUSPENDED'],
         async change(_tenant, now, unit) {
           const orderBy = [{ property: 'slug', descending: false }]
-          const left = await unit.rows(WorkspaceTable).page({ conditions: [notDeleted], orderBy, limit: 1 })
+          const left = await unit.rows(WorkspaceTable).page({ conditions: [notDeleted, notPurged], orderBy, limit: 1 })
           if (!request.force && left.length > 0) {
             throw new TenureError(
               'RESOURCE_IN_USE',

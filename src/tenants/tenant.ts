@@ -1,7 +1,7 @@
 import { TenureError } from '../base/errors.ts'
 
-/** Where a tenant is in its life. */
-export type TenantState = 'PROVISIONING' | 'ACTIVE' | 'SUSPENDED' | 'DELETED'
+/** Where a tenant is in its life. PURGED is the tombstone that keeps its name and uid from ever being given again; nobody is shown one. */
+export type TenantState = 'PROVISIONING' | 'ACTIVE' | 'SUSPENDED' | 'DELETED' | 'PURGED'
 
 export type SuspensionMode = 'NONE' | 'READ_ONLY' | 'FULL'
 

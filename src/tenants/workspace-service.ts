@@ -21,18 +21,21 @@ import {
 } from '../gen/tenure/v1/workspace_service_pb.ts'
 import { type Call, contextOf, implement, mutationOf, pageBindingOf, type ServiceImplementation } from '../rpc/call.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
-import { nameRetired } from '../tenancy/retired-names.ts'
+import { assertNeverUsed, nameRetired } from '../tenancy/retired-names.ts'
 import type { Scopes } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { Unit } from '../tenancy/tenant-unit.ts'
+import { beginWorkspacePurge } from './begin-purge.ts'
 import { assertUndeletable, undeleteWindowMs } from './tenant.ts'
-import type { WorkspaceRow, WorkspaceState } from './workspace.ts'
+import { isLiving, type WorkspaceRow, type WorkspaceState, workspaceNames } from './workspace.ts'
 import { WorkspaceTable } from './workspace-table.ts'
 
 export interface WorkspaceServiceParts {
   readonly scopes: Scopes
   readonly tokens: PageTokens
   readonly ids: Ids
+  /** There is a new operation to be done. */
+  readonly wake: () => void
 }
 
 const listSpec: ListSpec = {
@@ -45,6 +48,8 @@ const listSpec: ListSpec = {
   },
 }
 
+/** What is being purged is shown to nobody. */
+const notPurged = { sql: 'row.state != :purged', parameters: { purged: 'PURGED' } }
 const notDeleted = { sql: 'row.state != :deleted', parameters: { deleted: 'DELETED' } }
 
 export function createWorkspaceService(parts: WorkspaceServiceParts): ServiceImplementation {
@@ -55,7 +60,7 @@ export function createWorkspaceService(parts: WorkspaceServiceParts): ServiceImp
       const row = await parts.scopes.read(context, (scope) =>
         scope.rows(WorkspaceTable).find({ workspaceId: context.workspaceId }),
       )
-      if (row === undefined) throw notFound()
+      if (row === undefined || !isLiving(row)) throw notFound()
       return create(GetWorkspaceResponseSchema, { workspace: workspaceToProto(row, context) })
     },
     async listWorkspaces(request, call) {
@@ -66,7 +71,7 @@ export function createWorkspaceService(parts: WorkspaceServiceParts): ServiceImp
         request.orderBy,
         String(request.showDeleted),
       ])
-      const fixed = request.showDeleted ? [] : [notDeleted]
+      const fixed = request.showDeleted ? [notPurged] : [notPurged, notDeleted]
       const page = await parts.scopes.read(context, (scope) =>
         listPage(scope.rows(WorkspaceTable), listSpec, request, binding, parts.tokens, fixed),
       )
@@ -95,6 +100,7 @@ export function createWorkspaceService(parts: WorkspaceServiceParts): ServiceImp
           purgeTime: new Date(now.getTime() + undeleteWindowMs),
         }),
       }),
+    purgeWorkspace: (request, call) => beginWorkspacePurge(parts, request, call),
     undeleteWorkspace: (request, call) =>
       changeState(parts, request, call, UndeleteWorkspaceResponseSchema, {
         from: ['DELETED'],
@@ -117,6 +123,7 @@ async function createWorkspace(parts: WorkspaceServiceParts, request: CreateWork
     const rows = unit.rows(WorkspaceTable)
     const found = await rows.find({ slug: request.workspaceId })
     if (found !== undefined) throw nameTaken(found)
+    await assertNeverUsed(unit, workspaceNames, request.workspaceId)
     const row: WorkspaceRow = {
       tenantId: context.tenantId,
       workspaceId: parts.ids.next(),
@@ -139,7 +146,7 @@ async function createWorkspace(parts: WorkspaceServiceParts, request: CreateWork
 }
 
 function nameTaken({ slug, state }: WorkspaceRow): TenureError {
-  return state === 'DELETED'
+  return state === 'DELETED' || state === 'PURGED'
     ? nameRetired(slug)
     : new TenureError('ALREADY_EXISTS', `There is a workspace ${JSON.stringify(slug)} already. Choose another name.`)
 }
@@ -187,7 +194,7 @@ async function changeState<O extends DescMessage>(
   return parts.scopes.write(context, mutation, async (unit) => {
     const rows = unit.rows(WorkspaceTable)
     const found = await rows.find({ workspaceId: context.workspaceId })
-    if (found === undefined) throw notFound()
+    if (found === undefined || !isLiving(found)) throw notFound()
     checkEtag(request.etag, found.workspaceId, found.version)
     if (!from.includes(found.state)) {
       throw new TenureError(
@@ -206,6 +213,7 @@ async function changeState<O extends DescMessage>(
 }
 
 function workspaceToProto(row: WorkspaceRow, context: TenantContext): Workspace {
+  if (row.state === 'PURGED') throw new Error('a tombstone is shown to nobody')
   return create(WorkspaceSchema, {
     name: `tenants/${context.tenantSlug}/workspaces/${row.slug}`,
     uid: row.workspaceId,

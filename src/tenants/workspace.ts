@@ -1,4 +1,5 @@
-export type WorkspaceState = 'ACTIVE' | 'ARCHIVED' | 'DELETED'
+/** PURGED: its rows are being removed; nobody is shown it any more. */
+export type WorkspaceState = 'ACTIVE' | 'ARCHIVED' | 'DELETED' | 'PURGED'
 
 export interface WorkspaceRow {
   readonly tenantId: string
@@ -13,3 +14,12 @@ export interface WorkspaceRow {
   readonly deleteTime: Date | null
   readonly purgeTime: Date | null
 }
+
+export type LivingWorkspace = WorkspaceRow & { readonly state: Exclude<WorkspaceState, 'PURGED'> }
+
+export function isLiving(row: WorkspaceRow): row is LivingWorkspace {
+  return row.state !== 'PURGED'
+}
+
+/** The collection that names of workspaces are retired in. */
+export const workspaceNames = 'workspaces'

@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect } from 'node:http2'
 import { type DescMethod, fromBinary, type Message, toBinary, toJson, toJsonString } from '@bufbuild/protobuf'
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { packedRegistry } from '../../src/rpc/packed-messages.ts'
 import {
   codeOfHttpStatus,
   failed,
@@ -112,7 +113,11 @@ function playGrpc(
         const get = (name: string) => String(error?.metadata.get(name)[0] ?? head.get(name)[0] ?? '')
         if (error === null)
           resolve(
-            succeeded(transport, toJson(method.output, fromBinary(method.output, answer ?? Buffer.alloc(0))), get),
+            succeeded(
+              transport,
+              toJson(method.output, fromBinary(method.output, answer ?? Buffer.alloc(0)), { registry: packedRegistry }),
+              get,
+            ),
           )
         else
           resolve(
@@ -156,7 +161,12 @@ async function playConnectProto(url: string, method: DescMethod, bytes: Uint8Arr
     const sent = { ...headers, 'content-type': 'application/proto' }
     const { status, head, body } = await requestH2(session, pathOf(method), sent, bytes)
     const get = (name: string) => String(head[name] ?? '')
-    if (status === 200) return succeeded('connect proto', toJson(method.output, fromBinary(method.output, body)), get)
+    if (status === 200)
+      return succeeded(
+        'connect proto',
+        toJson(method.output, fromBinary(method.output, body), { registry: packedRegistry }),
+        get,
+      )
     return failedConnect('connect proto', status, body.toString('utf8'), get)
   } finally {
     session.close()
@@ -200,7 +210,12 @@ async function playGrpcWeb(url: string, method: DescMethod, bytes: Uint8Array, h
   const get = (name: string) => response.headers.get(name) ?? trailers.get(name) ?? ''
   if (response.status !== 200) return failed('grpc-web', codeOfHttpStatus(response.status), '', undefined, get)
   const code = Number(get('grpc-status') || '0')
-  if (code === 0) return succeeded('grpc-web', toJson(method.output, fromBinary(method.output, message)), get)
+  if (code === 0)
+    return succeeded(
+      'grpc-web',
+      toJson(method.output, fromBinary(method.output, message), { registry: packedRegistry }),
+      get,
+    )
   const details = get('grpc-status-details-bin')
   const errorMessage = decodeURIComponent(get('grpc-message'))
   return failed('grpc-web', code, errorMessage, details === '' ? undefined : Buffer.from(details, 'base64'), get)

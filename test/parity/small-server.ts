@@ -24,6 +24,7 @@ import {
   DeleteWorkspaceResponseSchema,
   GetWorkspaceResponseSchema,
   ListWorkspacesResponseSchema,
+  PurgeWorkspaceResponseSchema,
   UnarchiveWorkspaceResponseSchema,
   UndeleteWorkspaceResponseSchema,
   UpdateWorkspaceResponseSchema,
@@ -47,6 +48,7 @@ import type { Endpoint } from './play.ts'
 const acmeTenantId = '018f0000-0000-7000-8000-00000000000a' as TenantId
 export const prodWorkspaceId = '018f0000-0000-7000-8000-0000000000aa' as WorkspaceId
 const permissions: ReadonlySet<string> = new Set([
+  'workspaces.purge',
   'access.check',
   ...['create', 'get', 'list', 'update', 'archive', 'unarchive', 'delete', 'undelete'].map(
     (verb) => `workspaces.${verb}`,
@@ -153,6 +155,7 @@ function workspaceService(seen: (call: Call, request: unknown) => void) {
       encoded: toBinary(DeleteWorkspaceResponseSchema, create(DeleteWorkspaceResponseSchema, { revision: 'rev-11' })),
     }),
     undeleteWorkspace: () => create(UndeleteWorkspaceResponseSchema, { revision: 'rev-12' }),
+    purgeWorkspace: () => create(PurgeWorkspaceResponseSchema, { revision: 'rev-13' }),
   })
 }
 

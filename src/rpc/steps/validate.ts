@@ -1,6 +1,7 @@
-import type { Message } from '@bufbuild/protobuf'
+import type { DescMessage, Message } from '@bufbuild/protobuf'
 import { type Path, pathToString } from '@bufbuild/protobuf/reflect'
 import { type FieldViolation, TenureError } from '../../base/errors.ts'
+import type { BuiltinRule } from '../builtin-policies.ts'
 import { ruleInWords } from '../rule-in-words.ts'
 import type { StepFactory } from './step.ts'
 
@@ -10,14 +11,27 @@ const maxViolations = 50
 export const validateStep: StepFactory = (parts, { policy }) => {
   const { validator } = parts
   const { input } = policy.method
+  const rules = Object.entries(policy.rules)
   return (state) => {
     if (state.request === undefined) throw new Error('validate comes after decode')
+    if (rules.length > 0) checkRules(rules, input, state.request)
     const result = validator.validate(input, state.request)
     if (result.kind === 'valid') return
     if (result.kind === 'error') throw result.error
     const { request } = state
     throw invalidFields(result.violations.slice(0, maxViolations).map((violation) => violationOf(violation, request)))
   }
+}
+
+/** What protovalidate cannot check, because the message is somebody else's. */
+function checkRules(rules: readonly [string, BuiltinRule][], input: DescMessage, request: Message): void {
+  const violations = rules.flatMap(([field, { pattern, maxBytes, description }]) => {
+    const desc = input.fields.find(({ name }) => name === field)
+    const value = (request as unknown as Readonly<Record<string, unknown>>)[desc?.localName ?? '']
+    const held = typeof value === 'string' && Buffer.byteLength(value) <= maxBytes && pattern.test(value)
+    return held ? [] : [{ field, description }]
+  })
+  if (violations.length > 0) throw invalidFields(violations)
 }
 
 function violationOf(violation: { field: Path; message: string }, request: Message): FieldViolation {

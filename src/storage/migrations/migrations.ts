@@ -4,6 +4,8 @@ import { cellFeed } from './0003-feed.ts'
 import { directoryFeed } from './0004-directory-feed.ts'
 import { signingKeys } from './0005-signing-keys.ts'
 import { secrets } from './0006-secrets.ts'
+import { operations } from './0007-operations.ts'
+import { diagnostics } from './0008-diagnostics.ts'
 import type { Migration } from './migration.ts'
 
 /** The one list. Order is by number; a number is never reused and a migration that was released is never changed. */
@@ -14,6 +16,8 @@ export const migrations: readonly Migration[] = [
   directoryFeed,
   signingKeys,
   secrets,
+  operations,
+  diagnostics,
 ]
 
 export const schemaVersion = migrations.length

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
-import { createRegistry, type DescMethodUnary, type Message } from '@bufbuild/protobuf'
+import type { DescMethodUnary, Message } from '@bufbuild/protobuf'
 import {
   Code,
   ConnectError,
@@ -16,10 +16,10 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node'
-import { file_google_rpc_error_details } from '../../gen/google/rpc/error_details_pb.ts'
 import { requestIdHeader, revisionHeader } from '../../rpc/answer-headers.ts'
 import { fullMethodName } from '../../rpc/builtin-policies.ts'
 import type { CallState } from '../../rpc/call-state.ts'
+import { packedRegistry } from '../../rpc/packed-messages.ts'
 import type { Pipeline, PipelineMethod } from '../../rpc/pipeline.ts'
 import { cancelled } from '../../rpc/steps/deadline.ts'
 import { completeInPlace, connectErrorOf, shuttingDown, tenureErrorOf } from './connect-failure.ts'
@@ -47,8 +47,7 @@ export function createConnectHandler(pipeline: Pipeline): ConnectHandler {
   const draining = new AbortController()
   const { maxRequestBytes, maxDeadlineMs } = pipeline.limits
   // connect-node reads `textDecoder` from here though its type does not say so; the parity tests would notice if it stopped.
-  // A batch carries failures as messages; JSON can show their details only by type.
-  const registry = createRegistry(...file_google_rpc_error_details.messages)
+  const registry = packedRegistry
   const jsonOptions = { ignoreUnknownFields: false, textDecoder: new StrictJsonDecoder(), registry }
   const router = createConnectRouter({
     acceptCompression: [compressionGzip],

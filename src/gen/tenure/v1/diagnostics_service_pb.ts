@@ -4,8 +4,15 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
+import type { Operation } from "../../google/longrunning/operations_pb.ts";
+import { file_google_longrunning_operations } from "../../google/longrunning/operations_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { GuardViolation } from "./guard_violation_pb.ts";
+import { file_tenure_v1_guard_violation } from "./guard_violation_pb.ts";
+import type { IsolationReport } from "./isolation_report_pb.ts";
+import { file_tenure_v1_isolation_report } from "./isolation_report_pb.ts";
 import { file_tenure_v1_method_policy } from "./method_policy_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -13,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tenure/v1/diagnostics_service.proto.
  */
 export const file_tenure_v1_diagnostics_service: GenFile = /*@__PURE__*/
-  fileDesc("CiN0ZW51cmUvdjEvZGlhZ25vc3RpY3Nfc2VydmljZS5wcm90bxIJdGVudXJlLnYxIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0ItYBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIWCg5zY2hlbWFfdmVyc2lvbhgCIAEoBRIOCgZlbmdpbmUYAyABKAkSDwoHa2V5cmluZxgEIAEoCRIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg5mZWVkX2ZyZXNobmVzcxgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIQCghmZWF0dXJlcxgHIAMoCTKLAQoSRGlhZ25vc3RpY3NTZXJ2aWNlEnUKDUdldFNlcnZlckluZm8SHy50ZW51cmUudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIC50ZW51cmUudjEuR2V0U2VydmVySW5mb1Jlc3BvbnNlIiGQAgHq4BgaCgEDEgIYARoPZGlhZ25vc3RpY3MuZ2V0IAJCNAoNZGV2LnRlbnVyZS52MVABWiF0ZW51cmUuZGV2L2dlbi90ZW51cmUvdjE7dGVudXJldjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_tenure_v1_method_policy]);
+  fileDesc("CiN0ZW51cmUvdjEvZGlhZ25vc3RpY3Nfc2VydmljZS5wcm90bxIJdGVudXJlLnYxIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0ItYBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIWCg5zY2hlbWFfdmVyc2lvbhgCIAEoBRIOCgZlbmdpbmUYAyABKAkSDwoHa2V5cmluZxgEIAEoCRIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg5mZWVkX2ZyZXNobmVzcxgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIQCghmZWF0dXJlcxgHIAMoCSJLChhEaWFnbm9zZUlzb2xhdGlvblJlcXVlc3QSLwoKcmVxdWVzdF9pZBgBIAEoCUIbukgYchYYQDISXltBLVphLXowLTkuXzotXSokIl8KGURpYWdub3NlSXNvbGF0aW9uUmVzcG9uc2USMAoJb3BlcmF0aW9uGAEgASgLMh0uZ29vZ2xlLmxvbmdydW5uaW5nLk9wZXJhdGlvbhIQCghyZXZpc2lvbhgCIAEoCSKDAQoZR2V0SXNvbGF0aW9uUmVwb3J0UmVxdWVzdBJmCgRuYW1lGAEgASgJQli6SFVyUxhkMk9eaXNvbGF0aW9uUmVwb3J0cy9bMC05YS1mXXs4fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXs0fS1bMC05YS1mXXsxMn0kIlIKGkdldElzb2xhdGlvblJlcG9ydFJlc3BvbnNlEjQKEGlzb2xhdGlvbl9yZXBvcnQYASABKAsyGi50ZW51cmUudjEuSXNvbGF0aW9uUmVwb3J0Io0BChtMaXN0SXNvbGF0aW9uUmVwb3J0c1JlcXVlc3QSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAgEhgKBmZpbHRlchgEIAEoCUIIukgFcgMYgBASGgoIb3JkZXJfYnkYBSABKAlCCLpIBXIDGIACIm4KHExpc3RJc29sYXRpb25SZXBvcnRzUmVzcG9uc2USNQoRaXNvbGF0aW9uX3JlcG9ydHMYASADKAsyGi50ZW51cmUudjEuSXNvbGF0aW9uUmVwb3J0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKMAQoaTGlzdEd1YXJkVmlvbGF0aW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAgEhgKBmZpbHRlchgEIAEoCUIIukgFcgMYgBASGgoIb3JkZXJfYnkYBSABKAlCCLpIBXIDGIACImsKG0xpc3RHdWFyZFZpb2xhdGlvbnNSZXNwb25zZRIzChBndWFyZF92aW9sYXRpb25zGAEgAygLMhkudGVudXJlLnYxLkd1YXJkVmlvbGF0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLEAQocUmVwb3J0R3VhcmRWaW9sYXRpb25zUmVxdWVzdBIyCgZzb3VyY2UYASABKAlCIrpIH3IdGD8yEV5bYS16XVthLXowLTktXSokWgZ0ZW51cmUSPwoQZ3VhcmRfdmlvbGF0aW9ucxgCIAMoCzIZLnRlbnVyZS52MS5HdWFyZFZpb2xhdGlvbkIKukgHkgEECAEQZBIvCgpyZXF1ZXN0X2lkGAMgASgJQhu6SBhyFhhAMhJeW0EtWmEtejAtOS5fOi1dKiQiMQodUmVwb3J0R3VhcmRWaW9sYXRpb25zUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAkyyQcKEkRpYWdub3N0aWNzU2VydmljZRJ1Cg1HZXRTZXJ2ZXJJbmZvEh8udGVudXJlLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0GiAudGVudXJlLnYxLkdldFNlcnZlckluZm9SZXNwb25zZSIhkAIB6uAYGgoBAxICGAEaD2RpYWdub3N0aWNzLmdldCACEtIBChFEaWFnbm9zZUlzb2xhdGlvbhIjLnRlbnVyZS52MS5EaWFnbm9zZUlzb2xhdGlvblJlcXVlc3QaJC50ZW51cmUudjEuRGlhZ25vc2VJc29sYXRpb25SZXNwb25zZSJyykEkCg9Jc29sYXRpb25SZXBvcnQSEU9wZXJhdGlvbk1ldGFkYXRh6uAYRwoBAxICGAEaHWRpYWdub3N0aWNzLmRpYWdub3NlSXNvbGF0aW9uIAMqHWRpYWdub3N0aWNzLmRpYWdub3NlSXNvbGF0aW9uEooBChJHZXRJc29sYXRpb25SZXBvcnQSJC50ZW51cmUudjEuR2V0SXNvbGF0aW9uUmVwb3J0UmVxdWVzdBolLnRlbnVyZS52MS5HZXRJc29sYXRpb25SZXBvcnRSZXNwb25zZSInkAIB6uAYIAoBAxICGAEaFWRpYWdub3N0aWNzLmdldFJlcG9ydCACEpIBChRMaXN0SXNvbGF0aW9uUmVwb3J0cxImLnRlbnVyZS52MS5MaXN0SXNvbGF0aW9uUmVwb3J0c1JlcXVlc3QaJy50ZW51cmUudjEuTGlzdElzb2xhdGlvblJlcG9ydHNSZXNwb25zZSIpkAIB6uAYIgoBAxICGAEaF2RpYWdub3N0aWNzLmxpc3RSZXBvcnRzIAISkgEKE0xpc3RHdWFyZFZpb2xhdGlvbnMSJS50ZW51cmUudjEuTGlzdEd1YXJkVmlvbGF0aW9uc1JlcXVlc3QaJi50ZW51cmUudjEuTGlzdEd1YXJkVmlvbGF0aW9uc1Jlc3BvbnNlIiyQAgHq4BglCgEDEgIYARoaZGlhZ25vc3RpY3MubGlzdFZpb2xhdGlvbnMgAhKvAQoVUmVwb3J0R3VhcmRWaW9sYXRpb25zEicudGVudXJlLnYxLlJlcG9ydEd1YXJkVmlvbGF0aW9uc1JlcXVlc3QaKC50ZW51cmUudjEuUmVwb3J0R3VhcmRWaW9sYXRpb25zUmVzcG9uc2UiQ+rgGD8KAQMSAhgBGhxkaWFnbm9zdGljcy5yZXBvcnRWaW9sYXRpb25zIAMqFmd1YXJkVmlvbGF0aW9ucy5yZXBvcnRCNAoNZGV2LnRlbnVyZS52MVABWiF0ZW51cmUuZGV2L2dlbi90ZW51cmUvdjE7dGVudXJldjFiBnByb3RvMw", [file_buf_validate_validate, file_google_longrunning_operations, file_google_protobuf_duration, file_google_protobuf_timestamp, file_tenure_v1_guard_violation, file_tenure_v1_isolation_report, file_tenure_v1_method_policy]);
 
 /**
  * Request of GetServerInfo.
@@ -94,7 +101,298 @@ export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*
   messageDesc(file_tenure_v1_diagnostics_service, 1);
 
 /**
- * DiagnosticsService answers questions about the server itself.
+ * Request of DiagnoseIsolation.
+ *
+ * @generated from message tenure.v1.DiagnoseIsolationRequest
+ */
+export type DiagnoseIsolationRequest = Message<"tenure.v1.DiagnoseIsolationRequest"> & {
+  /**
+   * Optional. Makes a retry safe: a repeat with the same body answers as the first time and writes nothing; with
+   * another body it is refused (INVALID_ARGUMENT, REQUEST_ID_REUSED). Up to 64 of `A-Z a-z 0-9 . _ : -`; a
+   * UUIDv4 is a good one.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message tenure.v1.DiagnoseIsolationRequest.
+ * Use `create(DiagnoseIsolationRequestSchema)` to create a new message.
+ */
+export const DiagnoseIsolationRequestSchema: GenMessage<DiagnoseIsolationRequest> = /*@__PURE__*/
+  messageDesc(file_tenure_v1_diagnostics_service, 2);
+
+/**
+ * Response of DiagnoseIsolation.
+ *
+ * @generated from message tenure.v1.DiagnoseIsolationResponse
+ */
+export type DiagnoseIsolationResponse = Message<"tenure.v1.DiagnoseIsolationResponse"> & {
+  /**
+   * The look.
+   *
+   * @generated from field: google.longrunning.Operation operation = 1;
+   */
+  operation?: Operation | undefined;
+
+  /**
+   * Consistency token of the platform.
+   *
+   * @generated from field: string revision = 2;
+   */
+  revision: string;
+};
+
+/**
+ * Describes the message tenure.v1.DiagnoseIsolationResponse.
+ * Use `create(DiagnoseIsolationResponseSchema)` to create a new message.
+ */
+export const DiagnoseIsolationResponseSchema: GenMessage<DiagnoseIsolationResponse> = /*@__PURE__*/
+  messageDesc(file_tenure_v1_diagnostics_service, 3);
+
+/**
+ * Request of GetIsolationReport.
+ *
+ * @generated from message tenure.v1.GetIsolationReportRequest
+ */
+export type GetIsolationReportRequest = Message<"tenure.v1.GetIsolationReportRequest"> & {
+  /**
+   * Which one.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message tenure.v1.GetIsolationReportRequest.
+ * Use `create(GetIsolationReportRequestSchema)` to create a new message.
+ */
+export const GetIsolationReportRequestSchema: GenMessage<GetIsolationReportRequest> = /*@__PURE__*/
+  messageDesc(file_tenure_v1_diagnostics_service, 4);
+
+/**
+ * Response of GetIsolationReport.
+ *
+ * @generated from message tenure.v1.GetIsolationReportResponse
+ */
+export type GetIsolationReportResponse = Message<"tenure.v1.GetIsolationReportResponse"> & {
+  /**
+   * The one asked for.
+   *
+   * @generated from field: tenure.v1.IsolationReport isolation_report = 1;
+   */
+  isolationReport?: IsolationReport | undefined;
+};
+
+/**
+ * Describes the message tenure.v1.GetIsolationReportResponse.
+ * Use `create(GetIsolationReportResponseSchema)` to create a new message.
+ */
+export const GetIsolationReportResponseSchema: GenMessage<GetIsolationReportResponse> = /*@__PURE__*/
+  messageDesc(file_tenure_v1_diagnostics_service, 5);
+
+/**
+ * Request of ListIsolationReports.
+ *
+ * @generated from message tenure.v1.ListIsolationReportsRequest
+ */
+export type ListIsolationReportsRequest = Message<"tenure.v1.ListIsolationReportsRequest"> & {
+  /**
+   * Optional. How many at most; 0: 50; more than 1,000 is taken as 1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Optional. The next_page_token of the page before. Sealed, bound to this caller and this query.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * Optional. AIP-160 filter on outcome, create_time.
+   *
+   * @generated from field: string filter = 4;
+   */
+  filter: string;
+
+  /**
+   * Optional. AIP-132 order on create_time (newest first when empty); add ` desc` to turn it.
+   *
+   * @generated from field: string order_by = 5;
+   */
+  orderBy: string;
+};
+
+/**
+ * Describes the message tenure.v1.ListIsolationReportsRequest.
+ * Use `create(ListIsolationReportsRequestSchema)` to create a new message.
+ */
+export const ListIsolationReportsRequestSchema: GenMessage<ListIsolationReportsRequest> = /*@__PURE__*/
+  messageDesc(file_tenure_v1_diagnostics_service, 6);
+
+/**
+ * Response of ListIsolationReports.
+ *
+ * @generated from message tenure.v1.ListIsolationReportsResponse
+ */
+export type ListIsolationReportsResponse = Message<"tenure.v1.ListIsolationReportsResponse"> & {
+  /**
+   * One page. Findings and signed_report are left out: Get answers them.
+   *
+   * @generated from field: repeated tenure.v1.IsolationReport isolation_reports = 1;
+   */
+  isolationReports: IsolationReport[];
+
+  /**
+   * Pass as page_token for the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message tenure.v1.ListIsolationReportsResponse.
+ * Use `create(ListIsolationReportsResponseSchema)` to create a new message.
+ */
+export const ListIsolationReportsResponseSchema: GenMessage<ListIsolationReportsResponse> = /*@__PURE__*/
+  messageDesc(file_tenure_v1_diagnostics_service, 7);
+
+/**
+ * Request of ListGuardViolations.
+ *
+ * @generated from message tenure.v1.ListGuardViolationsRequest
+ */
+export type ListGuardViolationsRequest = Message<"tenure.v1.ListGuardViolationsRequest"> & {
+  /**
+   * Optional. How many at most; 0: 50; more than 1,000 is taken as 1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Optional. The next_page_token of the page before. Sealed, bound to this caller and this query.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * Optional. AIP-160 filter on source, tenant_uid, reason, mode, last_time.
+   *
+   * @generated from field: string filter = 4;
+   */
+  filter: string;
+
+  /**
+   * Optional. AIP-132 order on last_time (last seen first when empty); add ` desc` to turn it.
+   *
+   * @generated from field: string order_by = 5;
+   */
+  orderBy: string;
+};
+
+/**
+ * Describes the message tenure.v1.ListGuardViolationsRequest.
+ * Use `create(ListGuardViolationsRequestSchema)` to create a new message.
+ */
+export const ListGuardViolationsRequestSchema: GenMessage<ListGuardViolationsRequest> = /*@__PURE__*/
+  messageDesc(file_tenure_v1_diagnostics_service, 8);
+
+/**
+ * Response of ListGuardViolations.
+ *
+ * @generated from message tenure.v1.ListGuardViolationsResponse
+ */
+export type ListGuardViolationsResponse = Message<"tenure.v1.ListGuardViolationsResponse"> & {
+  /**
+   * One page.
+   *
+   * @generated from field: repeated tenure.v1.GuardViolation guard_violations = 1;
+   */
+  guardViolations: GuardViolation[];
+
+  /**
+   * Pass as page_token for the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message tenure.v1.ListGuardViolationsResponse.
+ * Use `create(ListGuardViolationsResponseSchema)` to create a new message.
+ */
+export const ListGuardViolationsResponseSchema: GenMessage<ListGuardViolationsResponse> = /*@__PURE__*/
+  messageDesc(file_tenure_v1_diagnostics_service, 9);
+
+/**
+ * Request of ReportGuardViolations.
+ *
+ * @generated from message tenure.v1.ReportGuardViolationsRequest
+ */
+export type ReportGuardViolationsRequest = Message<"tenure.v1.ReportGuardViolationsRequest"> & {
+  /**
+   * The service whose guard it was: 1 to 63 of `a-z 0-9 -`, a letter first; not `tenure`.
+   *
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * What it refused or saw, 1 to 100. Fields that are output only are ignored.
+   *
+   * @generated from field: repeated tenure.v1.GuardViolation guard_violations = 2;
+   */
+  guardViolations: GuardViolation[];
+
+  /**
+   * Optional. Makes a retry safe: a repeat with the same body answers as the first time and writes nothing; with
+   * another body it is refused (INVALID_ARGUMENT, REQUEST_ID_REUSED). Up to 64 of `A-Z a-z 0-9 . _ : -`; a
+   * UUIDv4 is a good one.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message tenure.v1.ReportGuardViolationsRequest.
+ * Use `create(ReportGuardViolationsRequestSchema)` to create a new message.
+ */
+export const ReportGuardViolationsRequestSchema: GenMessage<ReportGuardViolationsRequest> = /*@__PURE__*/
+  messageDesc(file_tenure_v1_diagnostics_service, 10);
+
+/**
+ * Response of ReportGuardViolations.
+ *
+ * @generated from message tenure.v1.ReportGuardViolationsResponse
+ */
+export type ReportGuardViolationsResponse = Message<"tenure.v1.ReportGuardViolationsResponse"> & {
+  /**
+   * Consistency token of the platform.
+   *
+   * @generated from field: string revision = 1;
+   */
+  revision: string;
+};
+
+/**
+ * Describes the message tenure.v1.ReportGuardViolationsResponse.
+ * Use `create(ReportGuardViolationsResponseSchema)` to create a new message.
+ */
+export const ReportGuardViolationsResponseSchema: GenMessage<ReportGuardViolationsResponse> = /*@__PURE__*/
+  messageDesc(file_tenure_v1_diagnostics_service, 11);
+
+/**
+ * DiagnosticsService answers questions about the server itself, and proves that no tenant reaches another.
  *
  * @generated from service tenure.v1.DiagnosticsService
  */
@@ -110,6 +408,71 @@ export const DiagnosticsService: GenService<{
     methodKind: "unary";
     input: typeof GetServerInfoRequestSchema;
     output: typeof GetServerInfoResponseSchema;
+  },
+  /**
+   * DiagnoseIsolation looks for anything that could let one tenant reach another: in rows, schema, guard, keys, caches
+   * and in the answers to calls, made by two tenants of its own. Long work: the operation `operations/{operation}` says
+   * how far it is and can be cancelled; its metadata is an OperationMetadata, its response the IsolationReport. One that is
+   * under way already is answered again. The server does the same by itself (setting `diagnostics.interval`).
+   * Permission: `diagnostics.diagnoseIsolation`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD,
+   * PERMISSION_MISSING, REQUEST_ID_REUSED.
+   *
+   * @generated from rpc tenure.v1.DiagnosticsService.DiagnoseIsolation
+   */
+  diagnoseIsolation: {
+    methodKind: "unary";
+    input: typeof DiagnoseIsolationRequestSchema;
+    output: typeof DiagnoseIsolationResponseSchema;
+  },
+  /**
+   * GetIsolationReport answers one.
+   * Permission: `diagnostics.getReport`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD, NOT_FOUND,
+   * PERMISSION_MISSING.
+   *
+   * @generated from rpc tenure.v1.DiagnosticsService.GetIsolationReport
+   */
+  getIsolationReport: {
+    methodKind: "unary";
+    input: typeof GetIsolationReportRequestSchema;
+    output: typeof GetIsolationReportResponseSchema;
+  },
+  /**
+   * ListIsolationReports lists them in pages, newest first. They are kept for 90 days.
+   * Permission: `diagnostics.listReports`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD,
+   * PERMISSION_MISSING, INVALID_PAGE_TOKEN, INVALID_FILTER, INVALID_ORDER_BY.
+   *
+   * @generated from rpc tenure.v1.DiagnosticsService.ListIsolationReports
+   */
+  listIsolationReports: {
+    methodKind: "unary";
+    input: typeof ListIsolationReportsRequestSchema;
+    output: typeof ListIsolationReportsResponseSchema;
+  },
+  /**
+   * ListGuardViolations lists in pages what the server's own guard refused and what services reported of theirs, last
+   * seen first. They are kept for 90 days after they were last seen.
+   * Permission: `diagnostics.listViolations`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD,
+   * PERMISSION_MISSING, INVALID_PAGE_TOKEN, INVALID_FILTER, INVALID_ORDER_BY.
+   *
+   * @generated from rpc tenure.v1.DiagnosticsService.ListGuardViolations
+   */
+  listGuardViolations: {
+    methodKind: "unary";
+    input: typeof ListGuardViolationsRequestSchema;
+    output: typeof ListGuardViolationsResponseSchema;
+  },
+  /**
+   * ReportGuardViolations takes down what the guard of a service has refused or seen. Each is audited in the tenant
+   * concerned too.
+   * Permission: `diagnostics.reportViolations`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD,
+   * PERMISSION_MISSING, REQUEST_ID_REUSED.
+   *
+   * @generated from rpc tenure.v1.DiagnosticsService.ReportGuardViolations
+   */
+  reportGuardViolations: {
+    methodKind: "unary";
+    input: typeof ReportGuardViolationsRequestSchema;
+    output: typeof ReportGuardViolationsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_tenure_v1_diagnostics_service, 0);

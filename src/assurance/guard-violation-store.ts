@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto'
+import type { Ids } from '../base/ids.ts'
+import { lengthPrefixed } from '../base/length-prefixed.ts'
+import type { PlatformReadScope } from '../tenancy/platform-scope.ts'
+import type { Rows } from '../tenancy/rows.ts'
+import type { GuardViolationRow, SeenViolation } from './guard-violation.ts'
+import { GuardViolationTable } from './guard-violation-table.ts'
+
+export function guardViolationRows(scope: PlatformReadScope): Rows<GuardViolationRow> {
+  return scope.rows(GuardViolationTable)
+}
+
+/** What makes two of them one. */
+export function fingerprintOf({ source, tenantUid, workspaceUid, reason, statement, mode }: SeenViolation): Buffer {
+  const parts = [source, tenantUid, workspaceUid, reason, statement, mode]
+  return createHash('sha256').update(lengthPrefixed(parts)).digest()
+}
+
+/** Adds what was seen to what is known. */
+export async function recordViolation(
+  scope: PlatformReadScope,
+  seen: SeenViolation,
+  now: Date,
+  ids: Ids,
+): Promise<void> {
+  const rows = guardViolationRows(scope)
+  const fingerprint = fingerprintOf(seen)
+  const known = await rows.find({ fingerprint })
+  if (known !== undefined) {
+    await rows.update(known.violationId, { count: known.count + seen.count, lastTime: now })
+    return
+  }
+  await rows.insert({ ...seen, violationId: ids.next(), fingerprint, firstTime: now, lastTime: now })
+}

@@ -1,0 +1,102 @@
+import { createHmac } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import type { Ids } from '../base/ids.ts'
+
+/** What operators are woken for. Closed: docs/operations.md lists them. */
+export type AlertType = 'guard.refused' | 'isolation.failed'
+
+/** Facts about it. Never a value, never a person's data. */
+export type AlertData = Readonly<Record<string, string | number>>
+
+/** Tells somebody outside at once. Never rejects, never makes anybody wait; disposing sends what is left. */
+export interface AlertHook extends AsyncDisposable {
+  raise(type: AlertType, data: AlertData): void
+}
+
+export interface AlertHookOptions {
+  readonly url: string
+  /** Signs every message as Standard Webhooks have it; undefined: unsigned. */
+  readonly secret: Uint8Array | undefined
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly failed: (type: AlertType, reason: string) => void
+}
+
+const timeoutMs = 5_000
+const tries = 3
+const pauseMs = 1_000
+/** More at once is one incident: those beyond are counted in the next message. */
+const maxWaiting = 100
+
+interface Alert {
+  readonly id: string
+  readonly type: AlertType
+  readonly timeMs: number
+  readonly data: AlertData
+}
+
+export const noAlerts: AlertHook = { raise: () => undefined, [Symbol.asyncDispose]: async () => undefined }
+
+/** Sends each alert as a POST of JSON, one after the other, a few times where it is not taken. */
+export function createAlertHook(options: AlertHookOptions): AlertHook {
+  const waiting: Alert[] = []
+  let suppressed = 0
+  let sending: Promise<void> | undefined
+  const drain = async (): Promise<void> => {
+    for (let alert = waiting.shift(); alert !== undefined; alert = waiting.shift()) {
+      const left = suppressed
+      suppressed = 0
+      await deliver(options, alert, left)
+    }
+  }
+  return {
+    raise(type, data) {
+      if (waiting.length >= maxWaiting) {
+        suppressed += 1
+        return
+      }
+      waiting.push({ id: options.ids.next(), type, timeMs: options.clock.nowMs(), data })
+      sending ??= drain().finally(() => {
+        sending = undefined
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      await sending
+    },
+  }
+}
+
+async function deliver(options: AlertHookOptions, alert: Alert, suppressed: number): Promise<void> {
+  const timestamp = new Date(alert.timeMs).toISOString()
+  const data = suppressed === 0 ? alert.data : { ...alert.data, suppressed }
+  const body = JSON.stringify({ type: alert.type, timestamp, data })
+  for (let tried = 1; ; tried += 1) {
+    const refusal = await post(options, alert.id, body)
+    if (refusal === undefined) return
+    if (tried === tries) return options.failed(alert.type, refusal)
+    await new Promise((resolve) => setTimeout(resolve, pauseMs * tried))
+  }
+}
+
+/** Why it was not taken; undefined: it was. */
+async function post({ url, secret, clock }: AlertHookOptions, id: string, body: string): Promise<string | undefined> {
+  const seconds = String(Math.floor(clock.nowMs() / 1000))
+  const headers = {
+    'content-type': 'application/json',
+    ...{ 'webhook-id': id, 'webhook-timestamp': seconds },
+    ...(secret === undefined ? {} : { 'webhook-signature': signatureOf(secret, id, seconds, body) }),
+  }
+  try {
+    // A redirect would carry the message to somebody nobody chose.
+    const signal = AbortSignal.timeout(timeoutMs)
+    const answer = await fetch(url, { method: 'POST', redirect: 'error', headers, body, signal })
+    await answer.body?.cancel()
+    return answer.ok ? undefined : `it answered ${answer.status}`
+  } catch {
+    return 'it cannot be reached'
+  }
+}
+
+function signatureOf(secret: Uint8Array, id: string, seconds: string, body: string): string {
+  return `v1,${createHmac('sha256', secret).update(`${id}.${seconds}.${body}`).digest('base64')}`
+}

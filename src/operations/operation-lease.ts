@@ -1,0 +1,58 @@
+import type { Clock } from '../base/clock.ts'
+import type { Rows } from '../tenancy/rows.ts'
+import { LeaseLost } from './job.ts'
+import type { OperationRow } from './operation.ts'
+
+/** Reads and writes operations of one home, of whatever tenant, each in a transaction of its own. */
+export interface OperationHome {
+  read<T>(work: (rows: Rows<OperationRow>) => Promise<T>): Promise<T>
+  write<T>(work: (rows: Rows<OperationRow>) => Promise<T>): Promise<T>
+}
+
+/** How long a server that has gone silent is waited for. */
+export const leaseMs = 30_000
+
+/**
+ * Takes up one operation that nobody holds; undefined: there is none. Two servers that see the same one draw the same
+ * next number, and one of them finds it drawn already.
+ */
+export async function takeUp(home: OperationHome, clock: Clock, holder: string): Promise<OperationRow | undefined> {
+  const now = new Date(clock.nowMs())
+  const [found] = await home.read((rows) =>
+    rows.page({
+      conditions: [
+        { sql: 'row.state = :state', parameters: { state: 'OPEN' } },
+        { sql: 'row.leaseExpireTime <= :now', parameters: { now } },
+      ],
+      orderBy: [
+        { property: 'leaseExpireTime', descending: false },
+        { property: 'operationId', descending: false },
+      ],
+      limit: 1,
+    }),
+  )
+  if (found === undefined) return undefined
+  const attempt = found.attempt + 1
+  // Counted as failed until it comes back: a job that takes its server with it is not tried for ever.
+  const failureCount = found.failureCount + 1
+  const taken = { attempt, failureCount, leaseHolder: holder, leaseExpireTime: new Date(now.getTime() + leaseMs) }
+  return home.write(async (rows) => {
+    const mine = await rows.update(found.operationId, taken, { property: 'attempt', below: attempt })
+    return mine ? { ...found, ...taken } : undefined
+  })
+}
+
+/** Writes only while the operation is still held under that number. Throws LeaseLost where it is not. */
+export async function writeHeld(
+  home: OperationHome,
+  held: Pick<OperationRow, 'operationId' | 'attempt'>,
+  changes: Partial<OperationRow>,
+): Promise<OperationRow> {
+  return home.write(async (rows) => {
+    const own = { property: 'attempt', below: held.attempt + 1 } as const
+    const mine = await rows.update(held.operationId, changes, own)
+    const row = mine ? await rows.find({ operationId: held.operationId }) : undefined
+    if (row === undefined) throw new LeaseLost('the operation was taken over by another server, or is gone')
+    return row
+  })
+}

@@ -1,0 +1,132 @@
+import { create } from '@bufbuild/protobuf'
+import { EmptySchema } from '@bufbuild/protobuf/wkt'
+import type { EntitySchema } from 'typeorm'
+import { notFound, TenureError } from '../base/errors.ts'
+import type { Job, JobRun } from '../operations/job.ts'
+import { jobContext } from '../tenancy/job-context.ts'
+import { pinsOf } from '../tenancy/pins.ts'
+import { retireName } from '../tenancy/retired-names.ts'
+import type { TenantContext } from '../tenancy/tenant-context.ts'
+import type { Unit } from '../tenancy/tenant-unit.ts'
+import { destroyKey, type PurgeParts, RemovedRows, textNote } from './purge.ts'
+import { headRows } from './tenant-store.ts'
+import { workspaceNames } from './workspace.ts'
+import { workspaceRows } from './workspace-store.ts'
+
+export const purgeWorkspaceKind = 'workspaces.purge'
+
+/** Rows of one unit of work: every change log names its rows, so that no server keeps one in memory. */
+const rowsPerUnit = 200
+
+interface Places {
+  readonly tenant: TenantContext
+  readonly workspace: TenantContext
+}
+
+/**
+ * Removes a workspace: first the fence, from which on there is no way back and nobody finds it; then its key; then its
+ * rows; last its own row, whose name is retired in the same unit. The tenant's audit events about it stay: its chain would
+ * not verify without them.
+ */
+export function purgeWorkspaceJob(parts: PurgeParts): Job {
+  const tables = parts.tables.filter((table) => pinsOf(table).columns.includes('workspace_id'))
+  return {
+    kind: purgeWorkspaceKind,
+    async run(run) {
+      const { operation } = run
+      const workspaceId = textNote(operation.input, 'workspaceId')
+      const places = await placesOf(parts, run, workspaceId)
+      const removed = new RemovedRows(operation.checkpoint)
+      const state = (await parts.scopes.read(places.tenant, (scope) => workspaceRows(scope).find({ workspaceId })))
+        ?.state
+      if (state !== undefined && state !== 'PURGED') {
+        await run.stopIfCancelled()
+        await write(parts, places.tenant, operation.target, (unit) => raiseFence(unit, workspaceId))
+      }
+      await run.progress({ phase: 'keys', done: 0, total: 1, message: 'Destroying the key.' })
+      const destroyed = (await destroyKey(parts.sealer, workspaceId)) ? 1 : 0
+      for (const [at, table] of tables.entries()) {
+        const report = { phase: 'rows', done: at, total: tables.length, message: `Removing ${table.options.name}.` }
+        await removeAll(parts, places.workspace, run, table, removed, report)
+      }
+      await write(parts, places.tenant, operation.target, async (unit) => {
+        const row = await workspaceRows(unit).find({ workspaceId })
+        if (row === undefined) return
+        await workspaceRows(unit).delete(workspaceId)
+        await retireName(unit, workspaceNames, row.slug)
+        removed.add('workspaces', 1)
+      })
+      return removed.receipt(operation, workspaceId, parts.clock.nowMs(), destroyed)
+    },
+  }
+}
+
+async function placesOf(parts: PurgeParts, { operation }: JobRun, workspaceId: string): Promise<Places> {
+  const place = {
+    tenantId: operation.tenantId,
+    tenantSlug: textNote(operation.input, 'tenantSlug'),
+    actor: operation.actor,
+  }
+  const { operations } = parts.capabilities
+  const bare = { region: '', tier: '', placementEpoch: 0, revision: 0 }
+  const head = await parts.scopes.read(jobContext(operations, place, bare), (scope) => headRows(scope).find({}))
+  const workspace = { workspaceId, slug: textNote(operation.input, 'slug') }
+  return {
+    tenant: jobContext(operations, place, head),
+    workspace: jobContext(operations, { ...place, workspace }, head),
+  }
+}
+
+async function raiseFence(unit: Unit, workspaceId: string): Promise<void> {
+  const row = await workspaceRows(unit).find({ workspaceId })
+  if (row === undefined) throw notFound()
+  // Undeleted since the purge was asked for: what is alive is not purged.
+  if (row.state !== 'DELETED') {
+    throw new TenureError('INVALID_STATE', `The workspace is ${row.state}; only a deleted one can be purged.`, {
+      metadata: { state: row.state },
+    })
+  }
+  const empty = { displayName: '', labels: {} }
+  await workspaceRows(unit).update(workspaceId, {
+    ...{ state: 'PURGED', ...empty, version: row.version + 1, updateTime: unit.now },
+  })
+}
+
+async function removeAll(
+  parts: PurgeParts,
+  context: TenantContext,
+  run: JobRun,
+  table: EntitySchema,
+  removed: RemovedRows,
+  report: { readonly phase: string; readonly done: number; readonly total: number; readonly message: string },
+): Promise<void> {
+  const { idProperty, table: name } = pinsOf(table)
+  for (let more = true; more; ) {
+    await run.progress({ ...report, checkpoint: removed.notes() })
+    const found = await parts.scopes.read(context, (scope) => scope.rows(table).list({}, rowsPerUnit))
+    if (found.length === 0) return
+    const ids = new Set(found.map((row) => String(row[idProperty])))
+    await write(parts, context, run.operation.target, async (unit) => {
+      for (const id of ids) await unit.rows(table).delete(id)
+    })
+    removed.add(name, found.length)
+    more = found.length === rowsPerUnit
+  }
+}
+
+/** One unit of authority in the name of whoever asked. */
+async function write(
+  { scopes }: PurgeParts,
+  context: TenantContext,
+  target: string,
+  work: (unit: Unit) => Promise<void>,
+): Promise<void> {
+  const mutation = {
+    ...{ event: purgeWorkspaceKind, target, idempotency: undefined, response: EmptySchema },
+    ...{ validateOnly: false, onDeletedTenant: true },
+  }
+  await scopes.write(context, mutation, async (unit) => {
+    await work(unit)
+    return create(EmptySchema)
+  })
+}
