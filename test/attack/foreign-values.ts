@@ -1,4 +1,3 @@
-import { shapesOf } from './name-shapes.ts'
 import type { RequestField } from './request-fields.ts'
 import type { NamesByShape } from './request-maker.ts'
 
@@ -12,6 +11,42 @@ export interface ForeignPair {
 export interface TwoTenants {
   readonly own: NamesByShape
   readonly foreign: NamesByShape
+}
+
+/** Foreign names in spellings that no rule takes, beside the same spellings of what never was. */
+export function malformedPairs(field: RequestField, { own, foreign }: TwoTenants): ForeignPair[] {
+  const expression = new RegExp(field.pattern)
+  const shape = field.nameShapes.find((each) => each.startsWith('tenants/'))
+  const existing = (foreign.get(shape ?? '') ?? []).find((name) => expression.test(name))
+  if (existing === undefined) return []
+  const unknown = inTenant(existing, neverSlug) ?? `tenants/${neverSlug}`
+  const spellings: Readonly<Record<string, (name: string) => string>> = {
+    'climbing out of ours': (name) => name.replace(/^tenants\//, `tenants/${ownSlug(own)}/../`),
+    'a NUL': (name) => `${name}\0`,
+    capitals: (name) => name.replace(/^tenants\/(.)/, (_, first: string) => `tenants/${first.toUpperCase()}`),
+    'a line end': (name) => `${name}\n`,
+    'an escaped slash': (name) => name.replace('/', '%2F'),
+  }
+  return Object.entries(spellings)
+    .map(([kind, spell]) => ({ case: `malformed: ${kind}`, existing: spell(existing), unknown: spell(unknown) }))
+    .filter((pair) => !expression.test(pair.existing))
+}
+
+/** What a credential of one workspace may not know of its own tenant: what lies beside it, and above. */
+export function siblingPairs(field: RequestField, own: NamesByShape, place: string): ForeignPair[] {
+  const expression = new RegExp(field.pattern)
+  const pairs: ForeignPair[] = []
+  for (const shape of field.nameShapes.filter((each) => each.startsWith('tenants/'))) {
+    const others = (own.get(shape) ?? []).filter((name) => expression.test(name) && !`${name}/`.startsWith(`${place}/`))
+    const beside = others.find((name) => name.split('/')[2] === 'workspaces')
+    const above = others.find((name) => name.split('/')[2] !== 'workspaces')
+    const add = (kind: string, existing: string | undefined, unknown: string | undefined) => {
+      if (existing !== undefined && unknown !== undefined) pairs.push({ case: `${kind} ${shape}`, existing, unknown })
+    }
+    add('beside', beside, beside?.replace(/(\/workspaces\/)[^/]+/, `$1${neverSlug}`))
+    add('above', above, above === undefined ? undefined : (inTenant(above, neverSlug) ?? `tenants/${neverSlug}`))
+  }
+  return pairs
 }
 
 const neverSlug = 'never-was'
@@ -72,15 +107,4 @@ function inWorkspace(ours: string, theirs: string): string | undefined {
   const mine = ours.split('/')
   if (mine.length < 6) return undefined
   return ['tenants', theirs.split('/')[1], ...mine.slice(2, 4), ...theirs.split('/').slice(4)].join('/')
-}
-
-/** A field that by its name names a thing must say what names look like, or nothing here could reach it. */
-export function looksLikeName(field: RequestField): boolean {
-  const last = field.path.split('.').at(-1) ?? ''
-  const named = /^(?:name|names|parent|parents|resource_names?|tenants?|workspaces?|users?|members?|roles?)$/.test(last)
-  return field.kind === 'string' && named && field.nameShapes.length === 0 && !canBeEmptyOnly(field)
-}
-
-function canBeEmptyOnly({ pattern }: RequestField): boolean {
-  return pattern !== '' && shapesOf(pattern).every((shape) => shape === '')
 }

@@ -3,7 +3,12 @@ import { shapeOfName } from './name-shapes.ts'
 import type { Json, NamesByShape } from './request-maker.ts'
 
 /** Finds every name that stands, by asking each List method, first of one place, then of all it found in it. */
-export async function takeInventory(httpUrl: string, rootKey: string, first = ''): Promise<readonly string[]> {
+export async function takeInventory(
+  httpUrl: string,
+  rootKey: string,
+  first = '',
+  hear: (answer: Json) => void = () => {},
+): Promise<readonly string[]> {
   const found = new Set<string>()
   const places = [first]
   const lists = everyMethod.filter(({ name }) => name.startsWith('List'))
@@ -15,7 +20,9 @@ export async function takeInventory(httpUrl: string, rootKey: string, first = ''
       const body = JSON.stringify({ ...(hasParent ? { parent } : {}), pageSize: 1000 })
       const answer = await callJson(httpUrl, method, body, bearer(rootKey))
       if (answer.code !== 'ok') continue
-      for (const name of namesIn(JSON.parse(answer.body) as Json)) {
+      const listed = JSON.parse(answer.body) as Json
+      hear(listed)
+      for (const name of namesIn(listed)) {
         if (found.has(name)) continue
         found.add(name)
         if (/^tenants\/[^/]+(?:\/workspaces\/[^/]+(?:\/secrets\/[^/]+)?)?$/.test(name)) places.push(name)

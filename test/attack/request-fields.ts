@@ -20,9 +20,13 @@ export interface RequestField {
 /** Well-known types write themselves as one JSON value. */
 const leaves = /^google\.protobuf\./
 
+const known = new WeakMap<DescMessage, readonly RequestField[]>()
+
 /** Every field of a request, oneofs, lists and nested messages included. */
-export function fieldsOfRequest(desc: DescMessage): RequestField[] {
-  return collect(desc, [], new Set())
+export function fieldsOfRequest(desc: DescMessage): readonly RequestField[] {
+  const fields = known.get(desc) ?? collect(desc, [], new Set())
+  known.set(desc, fields)
+  return fields
 }
 
 function collect(desc: DescMessage, above: readonly DescField[], types: ReadonlySet<string>): RequestField[] {

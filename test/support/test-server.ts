@@ -8,7 +8,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import { bootstrapRootKey } from '../../src/bootstrap.ts'
 import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
-import { silentLog } from '../../src/observe/log.ts'
+import { type Log, silentLog } from '../../src/observe/log.ts'
 import { openPlatform } from '../../src/platform.ts'
 import { createRuntime, type Server, startServer } from '../../src/server.ts'
 import { databaseUrlOf, ensureDatabase } from './test-database.ts'
@@ -31,6 +31,8 @@ export interface TestServer extends AsyncDisposable {
 export interface TestServerOptions {
   readonly folder?: string
   readonly clock?: Clock
+  /** Silent when unset. */
+  readonly log?: Log
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -55,7 +57,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const databaseUrl = options.env?.TENURE_DATABASE_URL ?? databaseUrlOf(folder)
   await Promise.all([ensureDatabase(databaseUrl), ensureKeyring({ ...keyringSettingsOf(folder), ...options.env })])
   const config = testConfig(folder, options.env)
-  const overrides = { log: silentLog, ...(options.clock === undefined ? {} : { clock: options.clock }) }
+  const overrides = { log: options.log ?? silentLog, ...(options.clock === undefined ? {} : { clock: options.clock }) }
   {
     const runtime = createRuntime(config, overrides)
     await using platform = await openPlatform(config, runtime)
