@@ -80,5 +80,3 @@ export function newOperation({ now, ...given }: NewOperation): OperationRow {
     ...{ createTime: now, updateTime: now, endTime: null, expireTime: null },
   }
 }
-
-export const operationIdPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/

@@ -26,14 +26,14 @@ const publicMethod: BuiltinPolicy = {
 }
 
 const slug = '[a-z][a-z0-9-]{1,61}[a-z0-9]'
-const uuid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+const uuid = '[0-9a-f-]{36}'
 const operationName: BuiltinRule = {
-  pattern: new RegExp(`^(?:tenants/${slug}/)?operations/${uuid}$`),
+  pattern: new RegExp(`^(tenants/${slug}/)?operations/${uuid}$`),
   maxBytes: 300,
   description: 'must look like [tenants/{tenant}/]operations/{uuid}',
 }
 const operationParent: BuiltinRule = {
-  pattern: new RegExp(`^(?:tenants/${slug})?$`),
+  pattern: new RegExp(`^(tenants/${slug})?$`),
   maxBytes: 300,
   description: 'must look like tenants/{tenant}, or be empty for the platform',
 }

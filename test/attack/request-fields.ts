@@ -1,6 +1,8 @@
 import { create, type DescField, type DescMessage, getOption, ScalarType } from '@bufbuild/protobuf'
 import { createValidator } from '@bufbuild/protovalidate'
 import { type FieldRules, field as fieldRules, oneof as oneofRules } from '../../src/gen/buf/validate/validate_pb.ts'
+import { builtinPolicies, fullMethodName } from '../../src/rpc/builtin-policies.ts'
+import { tenureServices } from '../../src/rpc/services.ts'
 import { shapeOfName, shapesOf } from './name-shapes.ts'
 
 /** One field of a request, however deep it lies. */
@@ -44,7 +46,7 @@ function collect(desc: DescMessage, above: readonly DescField[], types: Readonly
 function describeField(chain: readonly DescField[], desc: DescField): RequestField {
   const rules = getOption(desc, fieldRules)
   const text = isString(desc)
-  const pattern = text ? patternOf(rules) : ''
+  const pattern = text ? patternOf(rules) || builtinPatternOf(desc) : ''
   // An alias stands where an id stands: `versions/latest` names what `versions/3` names.
   const shapes = shapesOf(pattern).filter((shape) => shape.includes('/'))
   const nameShapes = [...new Set(shapes.map(shapeOfName))]
@@ -67,6 +69,15 @@ function patternOf({ type }: FieldRules): string {
   if (type.case === 'string') return type.value.pattern
   if (type.case === 'repeated' && type.value.items?.type.case === 'string') return type.value.items.type.value.pattern
   return ''
+}
+
+/** Of a message that is defined elsewhere: its rules stand in the table of its methods. */
+function builtinPatternOf(desc: DescField): string {
+  const method = tenureServices
+    .flatMap(({ methods }) => methods)
+    .find(({ input }) => input.typeName === desc.parent.typeName)
+  const rule = method === undefined ? undefined : builtinPolicies.get(fullMethodName(method))?.rules[desc.name]
+  return rule === undefined || rule.pattern.source === '^' ? '' : rule.pattern.source.replaceAll('\\/', '/')
 }
 
 function isRequired(desc: DescField, rules: FieldRules, pattern: string): boolean {

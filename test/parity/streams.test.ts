@@ -151,7 +151,7 @@ describe.each(doors)('over %s', (door) => {
     for await (const { messageResponse } of reflection.serverReflectionInfo(many())) {
       answers.push(messageResponse.case === 'errorResponse' ? messageResponse.value.errorCode : messageResponse.value)
     }
-    expect(answers).toMatchObject([5, 5, 5, 5, 3, { extensionNumber: [50701] }])
+    expect(answers).toMatchObject([5, 5, 5, 5, 3, { extensionNumber: expect.arrayContaining([50701]) }])
   })
 })
 

@@ -27,6 +27,8 @@ describe('what nobody sets has the documented default', () => {
         drainMs: 10_000,
       },
       access: { maxStalenessMs: 30_000, maxStalenessByPermission: {} },
+      diagnosticsIntervalMs: 3_600_000,
+      alerts: undefined,
       cells: [{ id: 'local', region: 'local' }],
     })
   })
@@ -69,6 +71,8 @@ limits: { maxInFlightReads: 5, maxInFlightWrites: 4, maxDeadlineMs: 100, maxTena
 access:
   maxStalenessMs: 5000
   maxStalenessByPermission: { orders.refund: 0, orders.read: 5000 }
+diagnostics: { intervalMs: 60000 }
+alerts: { url: https://alerts.example.com/hook, secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz }
 cells:
   - { id: eu-1, region: eu }
 `
@@ -89,6 +93,8 @@ cells:
       logLevel: 'trace',
       limits: { maxInFlightReads: 5, maxInFlightWrites: 4, maxDeadlineMs: 100, maxTenantsInMemory: 3, drainMs: 0 },
       access: { maxStalenessMs: 5000, maxStalenessByPermission: { 'orders.refund': 0, 'orders.read': 5000 } },
+      diagnosticsIntervalMs: 60_000,
+      alerts: { url: 'https://alerts.example.com/hook', secret: Buffer.from('012345678901234567890123') },
       cells: [{ id: 'eu-1', region: 'eu' }],
     })
   })
