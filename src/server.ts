@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 import { ownPermissions } from './access/own-permissions.ts'
+import { startDiagnosisSchedule } from './assurance/isolation/diagnosis-schedule.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { createIds, type Ids, type RandomFill } from './base/ids.ts'
 import { createJitter } from './base/jitter.ts'
@@ -7,6 +8,7 @@ import { pooledRandom } from './base/random-pool.ts'
 import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
 import { formatListenAddress, httpUrlOf } from './config/listen-address.ts'
+import { openDiagnosis } from './diagnosis.ts'
 import { openGuardRefusals } from './guard-refusals.ts'
 import { openJobs } from './jobs.ts'
 import { openKeys } from './keys.ts'
@@ -106,7 +108,17 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
       maxWritesInFlight: config.limits.maxInFlightWrites,
     },
   })
-  late.jobs = stack.use(openJobs(platform, runtime, keys, []))
+  const diagnosis = openDiagnosis(config, runtime, platform, keys, pipeline, alerts)
+  late.jobs = stack.use(openJobs(platform, runtime, keys, [diagnosis]))
+  stack.use(
+    startDiagnosisSchedule({
+      ...{ directory: platform.directory, capability: platform.capabilities.diagnostics, ...runtime },
+      intervalMs: config.diagnosticsIntervalMs,
+      wake: () => late.jobs?.wake(),
+      passedAt: runtime.metrics.isolationPassedAt,
+      failed: (error) => runtime.log.error({ err: error }, 'a look at isolation could not be asked for'),
+    }),
+  )
   const { drainMs } = config.limits
   const tls = config.tls === undefined ? {} : { tls: config.tls }
   const grpc = stack.use(createGrpcServer({ pipeline, drainMs, ...tls }))

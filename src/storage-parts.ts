@@ -10,14 +10,17 @@ import type { Database } from './storage/database.ts'
 import type { MigrationStatus } from './storage/migration-status.ts'
 import { schemaVersion } from './storage/migrations/migrations.ts'
 import { startErrorFrom } from './storage/mysql/connect-failure.ts'
-import { migrateMysql, mysqlMigrationStatus } from './storage/mysql/migrate-mysql.ts'
+import { migrateMysql, migrationsTableName, mysqlMigrationStatus, mysqlSchema } from './storage/mysql/migrate-mysql.ts'
 import { openMysqlDatabase } from './storage/mysql/mysql-database.ts'
+import { mysqlTypeOf } from './storage/mysql/mysql-schema.ts'
 import type { MysqlServer } from './storage/mysql/mysql-server.ts'
 import { openSession } from './storage/mysql/mysql-session.ts'
 import { holdName, withNamedLock } from './storage/mysql/named-lock.ts'
-import { migrateSqlite, sqliteMigrationStatus } from './storage/sqlite/migrate-sqlite.ts'
+import { declaredTable, type Schema, schemaDrift, tableNameOf } from './storage/schema-model.ts'
+import { migrateSqlite, sqliteMigrationStatus, sqliteSchema } from './storage/sqlite/migrate-sqlite.ts'
 import { createWriterTurn, openSqliteDatabase } from './storage/sqlite/sqlite-database.ts'
 import { claimSqliteFile } from './storage/sqlite/sqlite-file.ts'
+import { sqliteTypeOf } from './storage/sqlite/sqlite-schema.ts'
 import { allCellTables, directoryTables, guardedTables } from './tables.ts'
 import { isProbe } from './tenancy/guard-probe.ts'
 
@@ -29,6 +32,8 @@ export interface Storage extends AsyncDisposable {
   readonly schemaVersion: number
   /** Runs while no other server that starts on this database is in the same: what a first start makes is made once. */
   alone<T>(work: () => Promise<T>): Promise<T>
+  /** What the database has otherwise than it was declared, a sentence each. */
+  schemaDrift(): Promise<string[]>
   /** Hears of every statement the guard refuses, after the log and the metric. */
   onRefusal(listener: RefusalListener): void
 }
@@ -110,7 +115,15 @@ async function openSqliteStorage(
   const owned = stack.move()
   // One process owns the file.
   const alone: Storage['alone'] = (work) => work()
-  return { directory, cell, engine: 'sqlite', schemaVersion, alone, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return {
+    directory,
+    cell,
+    engine: 'sqlite',
+    schemaVersion,
+    alone,
+    ...{ schemaDrift: async () => driftOf(sqliteTypeOf, sqliteSchema(path)) },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }
 
 const startWaitMs = 60_000
@@ -147,6 +160,7 @@ async function openMysqlStorage(
   const owned = stack.move()
   return {
     ...{ directory, cell, engine: 'mysql' as const, schemaVersion },
+    schemaDrift: async () => driftOf(mysqlTypeOf, await mysqlSchema(server)),
     async alone(work) {
       const done = await inWords(server, () => withNamedLock(server, 'start', startWaitMs, work))
       if (done === undefined) {
@@ -158,6 +172,16 @@ async function openMysqlStorage(
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** Beside what entities declare there is the list of migrations, and nothing else. */
+function driftOf(typeOf: Parameters<typeof declaredTable>[1], found: Schema): string[] {
+  const declared = [...directoryTables, ...allCellTables].map((entity) => [
+    tableNameOf(entity),
+    declaredTable(entity, typeOf),
+  ])
+  const { [migrationsTableName]: _list, ...rest } = found
+  return schemaDrift(Object.fromEntries(declared), rest)
 }
 
 /** Servers come and go, and start with an account that may not change the schema: migrating is a step of its own. */

@@ -82,6 +82,9 @@ export const reservedSlugs: ReadonlySet<string> = new Set([
   'root',
   'self',
   'system',
+  // Of the server's own, with which it looks whether one tenant reaches another.
+  'tenure-canary-a',
+  'tenure-canary-b',
   'tenure',
   'undefined',
   'www',

@@ -13,6 +13,9 @@ export interface Metrics {
   accessDenied(reason: string): void
   overloaded(limitClass: string): void
   operationEnded(kind: string, state: string): void
+  /** A look at isolation: how it came out, and what each probe found. */
+  isolationLooked(outcome: string, findings: ReadonlyMap<string, number>): void
+  isolationPassedAt(timeMs: number): void
   /** `outcome`: `ok`, or why not. */
   keyringCalled(operation: string, outcome: string, durationMs: number): void
   /** Asked at every scrape: age in seconds of what decisions are made from; NaN before the first load. */
@@ -83,6 +86,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     accessDenied: (reason) => denials.inc({ reason }),
     overloaded: (limitClass) => overload.inc({ class: limitClass }),
     operationEnded: (kind, state) => operations.inc({ kind, state }),
+    ...isolationMeters(registers),
     keyringCalled(operation, outcome, durationMs) {
       keyringCalls.inc({ operation, outcome })
       keyringLatency.observe({ operation }, durationMs / 1000)
@@ -117,6 +121,33 @@ function meterFor(method: string, handled: Counter, latency: Histogram): MethodM
       count.inc()
       durations.observe(durationMs / 1000)
     },
+  }
+}
+
+function isolationMeters(registers: Registry[]): Pick<Metrics, 'isolationLooked' | 'isolationPassedAt'> {
+  const looks = new Counter({
+    name: 'tenure_isolation_reports_total',
+    help: 'Looks at the isolation of all tenants that this server made, by outcome.',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const findings = new Gauge({
+    name: 'tenure_isolation_findings',
+    help: 'What the last look of this server found, by probe.',
+    labelNames: ['probe'],
+    registers,
+  })
+  const passed = new Gauge({
+    name: 'tenure_isolation_last_success_timestamp_seconds',
+    help: 'When the last look at isolation passed, whichever server made it; 0: none has.',
+    registers,
+  })
+  return {
+    isolationLooked(outcome, found) {
+      looks.inc({ outcome })
+      for (const [probe, count] of found) findings.set({ probe }, count)
+    },
+    isolationPassedAt: (timeMs) => passed.set(timeMs / 1000),
   }
 }
 

@@ -6,12 +6,16 @@ import type { TenantContext } from '../tenancy/tenant-context.ts'
 const retryAfterMs = 1_000
 
 /** What values of secrets are sealed for, wherever they lie. */
-export function payloadPlace({ tenantId, workspaceId }: TenantContext) {
+export function payloadPlace({ tenantId, workspaceId }: Pick<TenantContext, 'tenantId' | 'workspaceId'>) {
   return { purpose: 'secret-version', tenantId, workspaceId } as const
 }
 
 /** Where one value opens, and nowhere else: not at another version, secret, workspace or tenant its ciphertext was copied to. */
-export function versionPlace(context: TenantContext, secretId: string, number: number): SealedPlace {
+export function versionPlace(
+  context: Pick<TenantContext, 'tenantId' | 'workspaceId'>,
+  secretId: string,
+  number: number,
+): SealedPlace {
   return { ...payloadPlace(context), objectId: secretId, version: number }
 }
 

@@ -53,6 +53,22 @@ export const platformTables = {
     isolation_reports: 'write',
     guard_violations: 'write',
   },
+  /** Looks over the rows of every tenant for those that stand where they must not. */
+  'isolation-survey': {
+    tenant_heads: 'read',
+    journal: 'read',
+    audit_chains: 'read',
+    workspaces: 'read',
+    users: 'read',
+    service_accounts: 'read',
+    memberships: 'read',
+    roles: 'read',
+    api_keys: 'read',
+    secrets: 'read',
+    secret_versions: 'read',
+    retired_names: 'read',
+    operations: 'read',
+  },
   'sealed-keys': { sealed_keys: 'write' },
   'signing-keys': { directory_heads: 'write', directory_journal: 'write', signing_keys: 'write' },
   /** After a restore: every head begins a new timeline. */

@@ -5,7 +5,8 @@ import { nilUuid } from '../base/ids.ts'
 import type { Database, Written } from '../storage/database.ts'
 import { appendJournal } from './append-journal.ts'
 import { authorityChain, chainStart } from './audit-chain.ts'
-import { advanceHead, cellLedger, lockHead } from './ledger.ts'
+import { advanceHead, type ChangeLog, cellLedger, lockHead } from './ledger.ts'
+import { pinsOf } from './pins.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 import { createRows } from './rows.ts'
 import type { Actor } from './tenant-context.ts'
@@ -59,12 +60,15 @@ async function insertTenant(
   await cell.write(platformBindingOf(capability), async (manager) => {
     const found = await lockHead(manager, cellLedger, tenantId, forUpdate)
     if (found !== undefined) return { value: undefined, keep: false }
+    const changes: ChangeLog = []
     const kernelPart = { tenantId: tenant.tenantId, revision: 0, sequence: 0, chainHash: chainStart }
     for (const { table, row } of [
       { table: tenant.head.table, row: { ...tenant.head.row, ...kernelPart } },
       ...tenant.firstRows,
     ]) {
-      await createRows(manager, table, { place: {}, idProperty: 'tenantId', touched: () => undefined }).insert(row)
+      const pins = pinsOf(table as EntitySchema)
+      const touched = (id: string) => void changes.push([pins.table, nilUuid, id])
+      await createRows(manager, table, { place: {}, idProperty: pins.idProperty, touched }).insert(row)
     }
     const head = await lockHead(manager, cellLedger, tenant.tenantId, '')
     if (head === undefined) throw new Error('the head just written is not there')
@@ -80,7 +84,7 @@ async function insertTenant(
       reason: '',
       details: {},
       revision: firstRevision,
-      changes: [],
+      changes,
       attemptId: ids.next(),
       idempotencyKey: null,
       requestHash: null,

@@ -20,7 +20,13 @@ import {
 } from './unit-of-work.ts'
 
 /** Why a scope may look past the one workspace of its context. A closed list: each is a decision somebody has read. */
-export type AllWorkspacesPurpose = 'access-snapshot' | 'principal-removal' | 'role-removal' | 'owner-count' | 'purge'
+export type AllWorkspacesPurpose =
+  | 'access-snapshot'
+  | 'principal-removal'
+  | 'role-removal'
+  | 'owner-count'
+  | 'purge'
+  | 'isolation-survey'
 
 export interface ReadScope {
   readonly context: TenantContext

@@ -85,12 +85,10 @@ test('what was purged is found by nobody, in the words for what never was', asyn
   const { tenants: listed } = await tenants().listTenants({ showDeleted: true })
   expect(listed.map(({ name }) => name)).not.toContain(acme.name)
   expect(await reasonOf(server.client(AccessService, acme.ownerKey).getCaller({}))).toBe('CREDENTIAL_INVALID')
-  const { decision, reason } = await server
-    .client(AccessService)
-    .authorize({
-      parent: acme.name,
-      credential: { case: 'principal', value: { kind: { case: 'user', value: acme.alice } } },
-    })
+  const { decision, reason } = await server.client(AccessService).authorize({
+    parent: acme.name,
+    credential: { case: 'principal', value: { kind: { case: 'user', value: acme.alice } } },
+  })
   expect([decision, reason]).toEqual([2, 5])
 })
 

@@ -39,6 +39,8 @@ export interface TestServerOptions {
 export function testConfig(folder: string, env: Readonly<Record<string, string>> = {}): Config {
   return loadConfig({
     env: {
+      // A look in the middle of a test would find what the test has done, and add tenants of its own.
+      TENURE_DIAGNOSTICS_INTERVAL_MS: '0',
       TENURE_GRPC_ADDRESS: '127.0.0.1:0',
       TENURE_HTTP_ADDRESS: '127.0.0.1:0',
       TENURE_DATABASE_URL: databaseUrlOf(folder),

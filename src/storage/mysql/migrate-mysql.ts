@@ -8,7 +8,9 @@ import {
   migrationStatusFrom,
   missingMigrations,
 } from '../migration-status.ts'
+import type { Schema } from '../schema-model.ts'
 import { placeOf, startErrorFrom } from './connect-failure.ts'
+import { readMysqlSchema } from './mysql-schema.ts'
 import { connectionOptionsOf, type MysqlServer } from './mysql-server.ts'
 import { versionProblem } from './mysql-version.ts'
 
@@ -47,6 +49,13 @@ export async function migrateMysql(
     return missing.map(({ number }) => number)
   })
 }
+
+/** The schema as the server has it. */
+export function mysqlSchema(server: MysqlServer): Promise<Schema> {
+  return connected(server, (connection) => readMysqlSchema({ rows: (sql) => ask(connection, sql) }))
+}
+
+export const migrationsTableName = 'schema_migrations'
 
 const migrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
   number int NOT NULL,

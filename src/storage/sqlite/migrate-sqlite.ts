@@ -6,6 +6,8 @@ import {
   migrationStatusFrom,
   missingMigrations,
 } from '../migration-status.ts'
+import type { Schema } from '../schema-model.ts'
+import { readSqliteSchema } from './sqlite-schema.ts'
 
 /** What is applied and what is not, without changing anything. The file must be claimed. */
 export function sqliteMigrationStatus(path: string): MigrationStatus[] {
@@ -30,6 +32,12 @@ export function migrateSqlite(path: string, clock: Clock): number[] {
     database.exec('COMMIT')
   }
   return missing.map(({ number }) => number)
+}
+
+/** The schema as the file has it. The file must be claimed. */
+export function sqliteSchema(path: string): Schema {
+  using database = open(path)
+  return readSqliteSchema(database)
 }
 
 function appliedMigrations(database: DatabaseSync): AppliedMigrations {

@@ -7,12 +7,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/base/clock.ts'
 import type { MigrationStatus } from '../../../src/storage/migration-status.ts'
 import { migrateMysql, mysqlMigrationStatus } from '../../../src/storage/mysql/migrate-mysql.ts'
+import { mysqlTypeOf, readMysqlSchema, readMysqlTableOptions } from '../../../src/storage/mysql/mysql-schema.ts'
+import { declaredTable, type Schema, tableNameOf } from '../../../src/storage/schema-model.ts'
 import { migrateSqlite, sqliteMigrationStatus } from '../../../src/storage/sqlite/migrate-sqlite.ts'
+import { readSqliteSchema, sqliteTypeOf } from '../../../src/storage/sqlite/sqlite-schema.ts'
 import { cellOwnTables, cellTables, directoryTables, guardedTables } from '../../../src/tables.ts'
-import { mysqlTypeOf, readMysqlSchema, readMysqlTableOptions } from './mysql-schema.ts'
-import { declaredTable, type Schema, tableNameOf, withoutTypes } from './schema-model.ts'
 import { createScratchDatabase, type ScratchDatabase } from './scratch-database.ts'
-import { readSqliteSchema, sqliteTypeOf } from './sqlite-schema.ts'
 
 /** A migrated database of one engine. */
 interface Migrated extends AsyncDisposable {
@@ -166,3 +166,16 @@ describe('what MySQL would decide by itself', () => {
     expect(await seen()).not.toEqual(before)
   })
 })
+
+/** What two engines must have alike: everything but how they write a type. */
+function withoutTypes(schema: Schema): Schema {
+  return Object.fromEntries(
+    Object.entries(schema).map(([name, { columns, indices }]) => [
+      name,
+      {
+        indices,
+        columns: Object.fromEntries(Object.entries(columns).map(([key, column]) => [key, { ...column, type: '' }])),
+      },
+    ]),
+  )
+}

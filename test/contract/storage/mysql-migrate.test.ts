@@ -5,11 +5,11 @@ import type { Clock } from '../../../src/base/clock.ts'
 import { StartError } from '../../../src/base/start-error.ts'
 import { migrations } from '../../../src/storage/migrations/migrations.ts'
 import { migrateMysql, mysqlMigrationStatus } from '../../../src/storage/mysql/migrate-mysql.ts'
+import { readMysqlSchema } from '../../../src/storage/mysql/mysql-schema.ts'
 import type { MysqlServer } from '../../../src/storage/mysql/mysql-server.ts'
+import type { Schema } from '../../../src/storage/schema-model.ts'
 import { openFaultProxy } from '../../rigs/tcp-fault-proxy.ts'
 import { startFakeMysql } from './fake-mysql.ts'
-import { readMysqlSchema } from './mysql-schema.ts'
-import type { Schema } from './schema-model.ts'
 import { createScratchDatabase, type ScratchDatabase, testMysql } from './scratch-database.ts'
 
 const clock: Clock = { nowMs: () => Date.UTC(2026, 10, 22, 1, 2, 3, 456), monotonicMs: () => 0 }

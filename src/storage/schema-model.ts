@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { EntitySchema, EntitySchemaColumnOptions } from 'typeorm'
 
 /** A table as an engine has it, or as an entity declares it for that engine. */
@@ -44,15 +45,32 @@ export function declaredTable(entity: EntitySchema, typeOf: (column: EntitySchem
   return { columns: Object.fromEntries(columns), indices: Object.fromEntries(indices) }
 }
 
-/** What two engines must have alike: everything but how they write a type. */
-export function withoutTypes(schema: Schema): Schema {
-  return Object.fromEntries(
-    Object.entries(schema).map(([name, { columns, indices }]) => [
-      name,
-      {
-        indices,
-        columns: Object.fromEntries(Object.entries(columns).map(([key, column]) => [key, { ...column, type: '' }])),
-      },
-    ]),
-  )
+/**
+ * What a database has otherwise than the entities declare it, a sentence each: both ways, because a column too many holds
+ * what no rule speaks of, and an index that is missing may have been what kept two rows apart.
+ */
+export function schemaDrift(declared: Schema, found: Schema): string[] {
+  const tables = new Set([...Object.keys(declared), ...Object.keys(found)])
+  return [...tables].sort().flatMap((name) => {
+    const [asDeclared, asFound] = [declared[name], found[name]]
+    if (asFound === undefined) return [`the table ${name} is missing`]
+    if (asDeclared === undefined) return [`there is a table ${name} that nothing declares`]
+    return [
+      ...differences(`column of ${name}`, asDeclared.columns, asFound.columns),
+      ...differences(`index of ${name}`, asDeclared.indices, asFound.indices),
+    ]
+  })
+}
+
+function differences(
+  what: string,
+  declared: Readonly<Record<string, unknown>>,
+  found: Readonly<Record<string, unknown>>,
+) {
+  const names = new Set([...Object.keys(declared), ...Object.keys(found)])
+  return [...names].sort().flatMap((name) => {
+    if (found[name] === undefined) return [`the ${what} ${name} is missing`]
+    if (declared[name] === undefined) return [`the ${what} ${name} is one that nothing declares`]
+    return isDeepStrictEqual(declared[name], found[name]) ? [] : [`the ${what} ${name} is not as it was declared`]
+  })
 }

@@ -1,6 +1,10 @@
 import type { EntitySchemaColumnOptions } from 'typeorm'
-import type { Column, Index, Schema } from './schema-model.ts'
-import type { ScratchDatabase } from './scratch-database.ts'
+import type { Column, Index, Schema } from '../schema-model.ts'
+
+/** A session in the database that is looked at. */
+export interface Asking {
+  rows(sql: string): Promise<Record<string, unknown>[]>
+}
 
 const ofType: Readonly<Record<string, string>> = {
   text: 'mediumtext',
@@ -21,21 +25,21 @@ export function mysqlTypeOf(column: EntitySchemaColumnOptions): string {
   return joined([plain, charset, collation, generated === 'increment' ? 'auto_increment' : ''])
 }
 
-export async function readMysqlSchema({ rows }: ScratchDatabase): Promise<Schema> {
+export async function readMysqlSchema({ rows }: Asking): Promise<Schema> {
   const schema: Record<string, { columns: Record<string, Column>; indices: Record<string, Index> }> = {}
   const tableOf = (name: unknown) => {
     schema[String(name)] ??= { columns: {}, indices: {} }
     return schema[String(name)] as { columns: Record<string, Column>; indices: Record<string, Index> }
   }
   for (const row of await rows(columnsQuery)) {
-    tableOf(row.table_name).columns[row.column_name] = {
+    tableOf(row.table_name).columns[String(row.column_name)] = {
       type: joined([row.column_type, row.charset, row.collation, row.extra, row.fallback]),
       nullable: row.is_nullable === 'YES',
       key: Number(row.pk),
     }
   }
   for (const row of await rows(indicesQuery)) {
-    tableOf(row.table_name).indices[row.index_name] = {
+    tableOf(row.table_name).indices[String(row.index_name)] = {
       unique: row.non_unique === 0,
       columns: String(row.columns).split(','),
     }
@@ -44,7 +48,7 @@ export async function readMysqlSchema({ rows }: ScratchDatabase): Promise<Schema
 }
 
 /** What is said of whole tables: the engine, how rows lie in it, and what a column added later would be. */
-export async function readMysqlTableOptions({ rows }: ScratchDatabase): Promise<string[]> {
+export async function readMysqlTableOptions({ rows }: Asking): Promise<string[]> {
   const found = await rows(
     'SELECT DISTINCT engine AS engine, row_format AS row_format, table_collation AS table_collation ' +
       'FROM information_schema.tables WHERE table_schema = DATABASE()',

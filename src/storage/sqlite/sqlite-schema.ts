@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { EntitySchemaColumnOptions } from 'typeorm'
-import type { Column, Index, Schema } from './schema-model.ts'
+import type { Column, Index, Schema } from '../schema-model.ts'
 
 /** How SQLite writes the type a column is declared with. */
 export function sqliteTypeOf({ type, length, charset }: EntitySchemaColumnOptions): string {

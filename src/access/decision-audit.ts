@@ -1,0 +1,94 @@
+import type { Clock } from '../base/clock.ts'
+import type { TenantId } from '../base/ids.ts'
+import type { PlatformCapability } from '../tenancy/platform-capability.ts'
+import type { Scopes } from '../tenancy/scope.ts'
+import { readingContext } from '../tenancy/tenant-history.ts'
+import type { PermissionCatalogue } from './engine/catalogue.ts'
+import { decide } from './engine/decision.ts'
+import type { TenantFacts } from './engine/facts.ts'
+import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
+import type { Engines } from './engines.ts'
+import { readTenantFacts } from './facts-reader.ts'
+import { type NaiveQuestion, naiveDecision } from './naive-decision.ts'
+
+export interface Difference extends NaiveQuestion {
+  readonly engine: string
+  readonly naive: string
+}
+
+/** Asks memory and rows the same questions about a tenant. */
+export interface DecisionAudit {
+  /** Answers where they disagree. Undefined: the tenant changes too fast to compare the two. */
+  compare(tenantId: string, checked: (count: number) => void): Promise<readonly Difference[] | undefined>
+}
+
+export interface DecisionAuditParts {
+  readonly engines: Engines
+  readonly scopes: Scopes
+  readonly catalogue: PermissionCatalogue
+  readonly capability: PlatformCapability<'operations'>
+  readonly clock: Clock
+  /** From 0 up to 1. */
+  readonly random: () => number
+}
+
+const tries = 5
+const maxPrincipals = 10
+const maxWorkspaces = 3
+const maxPermissions = 6
+
+export function createDecisionAudit(parts: DecisionAuditParts): DecisionAudit {
+  return {
+    async compare(tenantId, checked) {
+      for (let tried = 0; tried < tries; tried += 1) {
+        const pair = await sameMoment(parts, tenantId as TenantId)
+        if (pair === 'gone') return []
+        if (pair !== undefined) return differences(parts, pair, checked)
+      }
+      return undefined
+    },
+  }
+}
+
+interface Pair {
+  readonly facts: TenantFacts
+  readonly snapshot: TenantSnapshot
+}
+
+/** Rows and memory of one revision; undefined: the one moved on while the other was read. */
+async function sameMoment({ engines, scopes, capability }: DecisionAuditParts, tenantId: TenantId) {
+  const context = readingContext(capability, tenantId)
+  const facts = await scopes.readAllWorkspaces(context, 'access-snapshot', readTenantFacts)
+  if (facts === undefined) return 'gone'
+  await engines.tenants.atLeast(tenantId, facts.tenant.revision)
+  const snapshot = await engines.of(tenantId)
+  return snapshot === undefined || snapshot.revision !== facts.tenant.revision ? undefined : { facts, snapshot }
+}
+
+function differences(
+  { catalogue, clock, random }: DecisionAuditParts,
+  { facts, snapshot }: Pair,
+  checked: (count: number) => void,
+) {
+  const nowMs = clock.nowMs()
+  const some = <T>(all: readonly T[], max: number): T[] => {
+    const from = Math.floor(random() * Math.max(1, all.length))
+    return [...all.slice(from), ...all.slice(0, from)].slice(0, max)
+  }
+  const places = ['', ...some(facts.workspaces, maxWorkspaces).map(({ slug }) => slug)]
+  const permissions = some([...catalogue.entries()], maxPermissions).map(({ name }) => name)
+  const found: Difference[] = []
+  for (const { principalId } of some(facts.principals, maxPrincipals)) {
+    for (const workspace of places) {
+      for (const permission of permissions) {
+        const question = { principalId, workspace, permission }
+        const subject = { kind: 'principal', principalId } as const
+        const engine = decide(snapshot, { subject, workspace, permission }, nowMs).reason
+        const naive = naiveDecision(facts, catalogue, question, nowMs)
+        checked(1)
+        if (engine !== naive) found.push({ ...question, engine, naive })
+      }
+    }
+  }
+  return found
+}

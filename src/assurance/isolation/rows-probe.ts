@@ -1,0 +1,64 @@
+import type { EntitySchema } from 'typeorm'
+import { pinsOf } from '../../tenancy/pins.ts'
+import type { Reference, RowSurvey } from '../../tenancy/row-survey.ts'
+import type { Probe } from './probe.ts'
+
+/** What refers to what. Roles of memberships are a list in one column; the probe of decisions sees those. */
+const references: readonly Reference[] = [
+  ...(['memberships.principal', 'api_keys.owner'] as const).flatMap((which) => {
+    const [from = '', noun = ''] = which.split('.')
+    const of = { from, column: `${noun}_id`, sameWorkspace: false }
+    const when = (value: string) => ({ column: `${noun}_kind`, value })
+    return [
+      { ...of, to: 'users', target: 'user_id', when: when('user') },
+      { ...of, to: 'service_accounts', target: 'service_account_id', when: when('service_account') },
+    ]
+  }),
+  { from: 'secret_versions', column: 'secret_id', to: 'secrets', target: 'secret_id', sameWorkspace: true },
+]
+
+/** Workspace tables whose rows may belong to the tenant itself. */
+const alsoOfTenant: ReadonlySet<string> = new Set(['memberships', 'api_keys', 'retired_names'])
+
+/** Whether every row belongs to a tenant that is there, and to a workspace of it. */
+export function ownershipProbe(survey: RowSurvey, tables: readonly EntitySchema[]): Probe {
+  return {
+    name: 'ownership',
+    async look({ checked, found, pause }) {
+      for (const table of tables) {
+        await pause()
+        const { table: subject, columns } = pinsOf(table)
+        checked(await survey.count(table))
+        for (const { tenantId } of await survey.tenantless(table)) {
+          const description = `Rows of ${subject} name a tenant that is not there, or was purged.`
+          found({ kind: 'tenantless-row', tenantUid: tenantId, subject, description })
+        }
+        if (!columns.includes('workspace_id')) continue
+        for (const { tenantId, id } of await survey.workspaceless(table, alsoOfTenant.has(subject))) {
+          const description = `Rows of ${subject} name the workspace ${id}, which their tenant does not have.`
+          found({ kind: 'workspaceless-row', tenantUid: tenantId, subject, description })
+        }
+      }
+    },
+  }
+}
+
+/** Whether what rows refer to is there, in the same tenant. */
+export function referencesProbe(survey: RowSurvey): Probe {
+  return {
+    name: 'references',
+    async look({ checked, found, pause }) {
+      for (const reference of references) {
+        await pause()
+        checked()
+        const subject = `${reference.from}.${reference.column}`
+        for (const { tenantId, id, heldBy } of await survey.broken(reference)) {
+          const kind = heldBy === '' ? 'orphan-reference' : 'cross-tenant-reference'
+          const where = heldBy === '' ? 'nobody has' : `tenant ${heldBy} has`
+          const description = `A row of ${reference.from} refers to ${id} of ${reference.to}, which ${where}.`
+          found({ kind, tenantUid: tenantId, subject, description })
+        }
+      }
+    },
+  }
+}

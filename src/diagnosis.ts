@@ -1,0 +1,144 @@
+import { create } from '@bufbuild/protobuf'
+import { createDecisionAudit } from './access/decision-audit.ts'
+import { platformAdminTemplate } from './access/engine/role-templates.ts'
+import { canaryProbe } from './assurance/isolation/canary-probe.ts'
+import { diagnoseIsolationJob } from './assurance/isolation/diagnose-isolation.ts'
+import { guardProbe } from './assurance/isolation/guard-probe.ts'
+import { historyProbe, toldOf } from './assurance/isolation/history-probe.ts'
+import { placementProbe } from './assurance/isolation/placement-probe.ts'
+import type { Probe } from './assurance/isolation/probe.ts'
+import { ownershipProbe, referencesProbe } from './assurance/isolation/rows-probe.ts'
+import { schemaProbe } from './assurance/isolation/schema-probe.ts'
+import { ciphertextProbe, decisionProbe } from './assurance/isolation/value-probes.ts'
+import { nilUuid } from './base/ids.ts'
+import type { Config } from './config/config.ts'
+import { apiKeyPrefix, formatApiKey, hashSecret } from './credentials/api-key.ts'
+import { platformApiKeyRows } from './credentials/api-key-store.ts'
+import { CreateApiKeyResponseSchema } from './gen/tenure/v1/api_key_service_pb.ts'
+import type { Keys } from './keys.ts'
+import type { AlertHook } from './observe/alert-hook.ts'
+import type { Job } from './operations/job.ts'
+import { platformServiceAccountRows } from './people/service-account-store.ts'
+import { pipelineCalls } from './pipeline-calls.ts'
+import type { Platform } from './platform.ts'
+import type { Pipeline } from './rpc/pipeline.ts'
+import { createCiphertextAudit } from './secrets/ciphertext-audit.ts'
+import type { Runtime } from './server.ts'
+import { cellTables } from './tables.ts'
+import { guardTries } from './tenancy/guard-probe.ts'
+import { readCell } from './tenancy/platform-scope.ts'
+import { createRowSurvey } from './tenancy/row-survey.ts'
+import { createTenantHistories } from './tenancy/tenant-history.ts'
+import { canaryAccount } from './tenants/tenant.ts'
+import { allHeads } from './tenants/tenant-store.ts'
+import { TenantPlacementTable } from './tenants/tenant-table.ts'
+import { productVersion } from './version.ts'
+
+/** Tenants whose every row is read in one look, and those that are asked about. */
+const maxTenantsRead = 100
+
+/** Everything the look at isolation is made of, put together. */
+export function openDiagnosis(
+  config: Config,
+  runtime: Runtime,
+  platform: Platform,
+  keys: Keys,
+  pipeline: Pipeline,
+  alerts: AlertHook,
+): Job {
+  const { directory, capabilities, storage } = platform
+  const { clock, ids, log, metrics } = runtime
+  return diagnoseIsolationJob({
+    ...{ directory, capability: capabilities.diagnostics, clock, ids, log, alerts },
+    probes: probesOf(config, runtime, platform, keys, pipeline),
+    signingKey: () => keys.signingKeys.active,
+    tenantCount: async () => (await livingTenants(platform)).length,
+    ...{ serverVersion: productVersion, schemaVersion: storage.schemaVersion },
+    finished: ({ outcome, probes, createTime }) => {
+      metrics.isolationLooked(outcome, new Map(probes.map(({ probe, findingCount }) => [probe, findingCount])))
+      if (outcome === 'PASSED') metrics.isolationPassedAt(createTime.getTime())
+    },
+  })
+}
+
+function probesOf(config: Config, runtime: Runtime, platform: Platform, keys: Keys, pipeline: Pipeline): Probe[] {
+  const { storage, scopes, capabilities, directory, engines, catalogue } = platform
+  const { clock, jitter } = runtime
+  const tenantIds = async () => (await livingTenants(platform)).map(({ tenantId }) => tenantId)
+  const sample = { tenantIds, random: jitter, max: maxTenantsRead }
+  const survey = createRowSurvey(storage.cell, capabilities['isolation-survey'])
+  const capability = capabilities.operations
+  const audits = {
+    ciphertexts: createCiphertextAudit(scopes, keys.sealer, capability),
+    decisions: createDecisionAudit({ engines, scopes, catalogue, capability, clock, random: jitter }),
+  }
+  return [
+    guardProbe(guardTries(storage.cell, cellTables)),
+    schemaProbe(() => storage.schemaDrift()),
+    ownershipProbe(survey, cellTables),
+    referencesProbe(survey),
+    historyProbe(createTenantHistories(scopes, capability), toldOf(cellTables), sample),
+    placementProbe({
+      inDirectory: () =>
+        directory.read(capabilities['tenant-directory'], (scope) => scope.rows(TenantPlacementTable).all({})),
+      inCell: () => readCell(storage.cell, capabilities['projection-repair'], allHeads),
+    }),
+    ciphertextProbe(audits, sample),
+    decisionProbe(audits, sample),
+    canaryProbe({
+      calls: pipelineCalls(pipeline),
+      clock,
+      openRootKey: () => openCanaryKey(config, runtime, platform),
+    }),
+  ]
+}
+
+async function livingTenants({ storage, capabilities }: Platform) {
+  const heads = await readCell(storage.cell, capabilities['projection-repair'], allHeads)
+  return heads.filter(({ state }) => state !== 'PURGED')
+}
+
+const canaryKeyLifeMs = 10 * 60_000
+
+/**
+ * A key that can make what the canaries lack, for one look: it is revoked at its end, and ends by itself where the server
+ * does not live to revoke it. Its text never leaves the process.
+ */
+async function openCanaryKey(config: Config, runtime: Runtime, { directory, capabilities }: Platform) {
+  const capability = capabilities['platform-principals']
+  const { ids, random, clock } = runtime
+  const secret = Buffer.alloc(32)
+  random(secret)
+  const apiKeyId = ids.next()
+  const actor = { principal: 'tenure', credential: '', requestId: ids.next(), clientIp: '' }
+  const mutation = (event: string) => ({
+    ...{ event, target: `serviceAccounts/${canaryAccount}`, idempotency: undefined },
+    ...{ response: CreateApiKeyResponseSchema, validateOnly: false },
+  })
+  await directory.write(capability, actor, mutation('apiKeys.create'), async (unit) => {
+    const accounts = platformServiceAccountRows(unit)
+    const common = { version: 1, createTime: unit.now, updateTime: unit.now }
+    const found = await accounts.find({ slug: canaryAccount })
+    const serviceAccountId = found?.serviceAccountId ?? ids.next()
+    if (found === undefined) {
+      const words = { slug: canaryAccount, displayName: 'Looks at isolation', state: 'ACTIVE' } as const
+      await accounts.insert({ ...common, ...words, serviceAccountId, roles: [platformAdminTemplate] })
+    }
+    await platformApiKeyRows(unit).insert({
+      ...{ ...common, apiKeyId, displayName: 'For one look at isolation', ownerId: serviceAccountId },
+      ...{ secretHash: hashSecret(secret), prefix: apiKeyPrefix(config.environment, apiKeyId), permissions: [] },
+      ...{ state: 'ACTIVE', expireTime: new Date(clock.nowMs() + canaryKeyLifeMs) },
+    })
+    return create(CreateApiKeyResponseSchema, { revision: unit.revision })
+  })
+  return {
+    key: formatApiKey(config.environment, nilUuid, apiKeyId, secret),
+    async [Symbol.asyncDispose]() {
+      secret.fill(0)
+      await directory.write(capability, actor, mutation('apiKeys.revoke'), async (unit) => {
+        await platformApiKeyRows(unit).update(apiKeyId, { state: 'REVOKED', version: 2, updateTime: unit.now })
+        return create(CreateApiKeyResponseSchema, { revision: unit.revision })
+      })
+    },
+  }
+}
