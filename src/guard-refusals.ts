@@ -24,7 +24,7 @@ export function openGuardRefusals(platform: Platform, runtime: Runtime, alerts: 
     const { reason, statement, binding } = refusal
     if (binding?.kind === 'platform' && own.has(binding.purpose)) return
     const { tenantUid, workspaceUid } = placeOf(refusal)
-    book.add({ source: ownSource, tenantUid, workspaceUid, reason, statement, mode: 'ENFORCE', count: 1 })
+    book.add({ source: ownSource, tenantUid, workspaceUid, reason, statement, guardMode: 'ENFORCE', seenCount: 1 })
     alerts.raise('guard.refused', { reason, statement, tenant_uid: tenantUid })
     if (tenantUid === '') return
     accessLog.record({

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { TenantId } from '../base/ids.ts'
+import { sampled } from '../base/sampled.ts'
 import type { PlatformCapability } from '../tenancy/platform-capability.ts'
 import type { Scopes } from '../tenancy/scope.ts'
 import { readingContext } from '../tenancy/tenant-history.ts'
@@ -34,8 +35,8 @@ export interface DecisionAuditParts {
 
 const tries = 5
 const maxPrincipals = 10
-const maxWorkspaces = 3
-const maxPermissions = 6
+const maxWorkspaces = 2
+const maxPermissions = 24
 
 export function createDecisionAudit(parts: DecisionAuditParts): DecisionAudit {
   return {
@@ -71,10 +72,7 @@ function differences(
   checked: (count: number) => void,
 ) {
   const nowMs = clock.nowMs()
-  const some = <T>(all: readonly T[], max: number): T[] => {
-    const from = Math.floor(random() * Math.max(1, all.length))
-    return [...all.slice(from), ...all.slice(0, from)].slice(0, max)
-  }
+  const some = <T>(all: readonly T[], max: number) => sampled(all, max, random)
   const places = ['', ...some(facts.workspaces, maxWorkspaces).map(({ slug }) => slug)]
   const permissions = some([...catalogue.entries()], maxPermissions).map(({ name }) => name)
   const found: Difference[] = []

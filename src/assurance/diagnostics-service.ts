@@ -65,7 +65,7 @@ const violationSpec: ListSpec = {
     source: { property: 'source', kind: 'text', filter: true },
     tenant_uid: { property: 'tenantUid', kind: 'text', filter: true },
     reason: { property: 'reason', kind: 'text', filter: true },
-    mode: { property: 'mode', kind: 'word', filter: true, words: ['ENFORCE', 'REPORT'] },
+    mode: { property: 'guardMode', kind: 'word', filter: true, words: ['ENFORCE', 'REPORT'] },
     last_time: { property: 'lastTime', kind: 'time', filter: true, order: true },
   },
 }

@@ -38,7 +38,7 @@ export function openGuardViolationBook(options: GuardViolationBookOptions): Guar
       const key = fingerprintOf(seen).toString('base64')
       const known = held.get(key)
       if (known === undefined && held.size >= maxHeld) return
-      held.set(key, { ...seen, count: (known?.count ?? 0) + seen.count })
+      held.set(key, { ...seen, seenCount: (known?.seenCount ?? 0) + seen.seenCount })
     },
     flush,
     async [Symbol.asyncDispose]() {
@@ -70,7 +70,7 @@ async function writeOut(options: GuardViolationBookOptions, held: Map<string, Se
   } catch (error) {
     for (const [key, seen] of taken) {
       const newer = held.get(key)
-      held.set(key, { ...seen, count: seen.count + (newer?.count ?? 0) })
+      held.set(key, { ...seen, seenCount: seen.seenCount + (newer?.seenCount ?? 0) })
     }
     options.failed(error)
   }

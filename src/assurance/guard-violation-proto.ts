@@ -12,8 +12,8 @@ export function guardViolationToProto(row: GuardViolationRow): GuardViolation {
     workspaceUid: row.workspaceUid,
     reason: row.reason,
     statement: row.statement,
-    mode: GuardViolation_Mode[row.mode],
-    count: BigInt(row.count),
+    mode: GuardViolation_Mode[row.guardMode],
+    count: BigInt(row.seenCount),
     firstTime: timestampFromDate(row.firstTime),
     lastTime: timestampFromDate(row.lastTime),
   })
@@ -21,6 +21,6 @@ export function guardViolationToProto(row: GuardViolationRow): GuardViolation {
 
 export function seenViolationFromProto(violation: GuardViolation, source: string): SeenViolation {
   const { tenantUid, workspaceUid, reason, statement, count } = violation
-  const mode = violation.mode === GuardViolation_Mode.REPORT ? 'REPORT' : 'ENFORCE'
-  return { source, tenantUid, workspaceUid, reason, statement, mode, count: Number(count) }
+  const guardMode = violation.mode === GuardViolation_Mode.REPORT ? 'REPORT' : 'ENFORCE'
+  return { source, tenantUid, workspaceUid, reason, statement, guardMode, seenCount: Number(count) }
 }

@@ -11,8 +11,15 @@ export function guardViolationRows(scope: PlatformReadScope): Rows<GuardViolatio
 }
 
 /** What makes two of them one. */
-export function fingerprintOf({ source, tenantUid, workspaceUid, reason, statement, mode }: SeenViolation): Buffer {
-  const parts = [source, tenantUid, workspaceUid, reason, statement, mode]
+export function fingerprintOf({
+  source,
+  tenantUid,
+  workspaceUid,
+  reason,
+  statement,
+  guardMode,
+}: SeenViolation): Buffer {
+  const parts = [source, tenantUid, workspaceUid, reason, statement, guardMode]
   return createHash('sha256').update(lengthPrefixed(parts)).digest()
 }
 
@@ -27,7 +34,7 @@ export async function recordViolation(
   const fingerprint = fingerprintOf(seen)
   const known = await rows.find({ fingerprint })
   if (known !== undefined) {
-    await rows.update(known.violationId, { count: known.count + seen.count, lastTime: now })
+    await rows.update(known.violationId, { seenCount: known.seenCount + seen.seenCount, lastTime: now })
     return
   }
   await rows.insert({ ...seen, violationId: ids.next(), fingerprint, firstTime: now, lastTime: now })

@@ -10,8 +10,8 @@ export interface GuardViolationRow {
   readonly workspaceUid: string
   readonly reason: string
   readonly statement: string
-  readonly mode: 'ENFORCE' | 'REPORT'
-  readonly count: number
+  readonly guardMode: 'ENFORCE' | 'REPORT'
+  readonly seenCount: number
   readonly firstTime: Date
   readonly lastTime: Date
 }
@@ -19,7 +19,7 @@ export interface GuardViolationRow {
 /** As it was seen: without what the record adds. */
 export type SeenViolation = Pick<
   GuardViolationRow,
-  'source' | 'tenantUid' | 'workspaceUid' | 'reason' | 'statement' | 'mode' | 'count'
+  'source' | 'tenantUid' | 'workspaceUid' | 'reason' | 'statement' | 'guardMode' | 'seenCount'
 >
 
 /** The source of what the server's own guard refused. */

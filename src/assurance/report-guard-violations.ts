@@ -47,7 +47,11 @@ export async function reportGuardViolations(
       context: undefined,
       ...{ actor: actorOf(call), event: 'guard.refuse', target: request.source, denied: true },
       reason: own[0]?.reason ?? '',
-      details: { source: request.source, statements: own.length, modes: [...new Set(own.map(({ mode }) => mode))] },
+      details: {
+        source: request.source,
+        statements: own.length,
+        modes: [...new Set(own.map(({ guardMode }) => guardMode))],
+      },
     })
   }
   return answer

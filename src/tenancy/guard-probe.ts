@@ -1,4 +1,5 @@
 import type { EntityManager, EntitySchema } from 'typeorm'
+import { TenureError } from '../base/errors.ts'
 import { nilUuid } from '../base/ids.ts'
 import { guardRefusalIn } from '../sql-guard/guard-refusal.ts'
 import type { GuardBinding } from '../sql-guard/guard-types.ts'
@@ -68,8 +69,10 @@ async function isRefused(
       await manager.query(sql, [...params])
       return false
     } catch (error) {
-      if (guardRefusalIn(error) === undefined) throw error
-      return true
+      if (guardRefusalIn(error) !== undefined) return true
+      // Away is no answer. Any other failure is the engine's own: the statement got as far as that.
+      if (error instanceof TenureError && error.code === 'UNAVAILABLE') throw error
+      return false
     }
   }
   if (door === 'read') return cell.read(binding, ask)
