@@ -41,7 +41,9 @@ export function createAccessService(parts: AccessServiceParts): ServiceImplement
   return implement(AccessService, {
     authorize(request, call) {
       const view = request.contextView
-      const asked = request.parent === '' ? askAnywhere(parts, request, call) : askAtPlace(parts, request, call.context)
+      // A place that is not there may be newer than this server, and the question say so.
+      const isAnywhere = request.parent === '' || (call.context === undefined && request.atLeastRevision !== '')
+      const asked = isAnywhere ? askAnywhere(parts, request, call) : askAtPlace(parts, request, call.context)
       if (asked instanceof Promise) return asked.then((found) => ({ encoded: answerBytes(decideAsked(found), view) }))
       return { encoded: answerBytes(decideAsked(asked), view) }
     },

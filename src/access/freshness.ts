@@ -47,7 +47,11 @@ async function reachOtherTimeline(parts: FreshnessParts, revision: Revision): Pr
   await reachDirectory(parts, revision)
 }
 
-async function reachTenant(parts: FreshnessParts, context: TenantContext, revision: Revision): Promise<void> {
+async function reachTenant(
+  parts: FreshnessParts,
+  context: Pick<TenantContext, 'tenantId'>,
+  revision: Revision,
+): Promise<void> {
   const { engines } = parts
   const snapshot = await engines.of(context.tenantId)
   if (snapshot !== undefined && snapshot.tenant.timelineId !== revision.timelineId) throw lost()

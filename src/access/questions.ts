@@ -54,8 +54,27 @@ export async function askAnywhere(parts: SubjectParts, request: AuthorizeRequest
   const place = request.parent === '' ? await placeOfKey(parts, request) : parseName(request.parent)
   if (place === undefined) return badCredential
   const context = await admitted(parts, place, call)
-  if (request.atLeastRevision !== '') await parts.freshness.atLeast(request.atLeastRevision, context)
+  if (request.atLeastRevision === '') return askAtPlace(parts, request, context)
+  if (context === undefined)
+    return askAtPlace(parts, request, await arrived(parts, request.atLeastRevision, place, call))
+  await parts.freshness.atLeast(request.atLeastRevision, context)
   return askAtPlace(parts, request, context)
+}
+
+/**
+ * What a platform caller finds nowhere may be so new that this server has not heard of it: with the revision of the change
+ * that made it, it is there. Undefined: it is not, whatever the revision says.
+ */
+async function arrived(
+  parts: SubjectParts,
+  revision: string,
+  place: Place,
+  call: Call,
+): Promise<TenantContext | undefined> {
+  const snapshot = await parts.engines.bySlug(place.tenant)
+  if (snapshot === undefined) return undefined
+  await parts.freshness.atLeast(revision, snapshot.tenant)
+  return admitted(parts, place, call)
 }
 
 /** The pipeline keeps the refusals of whole calls; what an item of a batch is refused must be kept here, or a batch is a thousand probes unseen. */

@@ -77,5 +77,5 @@ export interface Freshness {
    * Resolves when what is decided and read here is at least as new as the token. Throws INVALID_REVISION for a token that
    * is not ours or of another tenant, REVISION_LOST for another timeline, STALE when it cannot be reached in time.
    */
-  atLeast(token: string, context: TenantContext | undefined): void | Promise<void>
+  atLeast(token: string, context: Pick<TenantContext, 'tenantId'> | undefined): void | Promise<void>
 }

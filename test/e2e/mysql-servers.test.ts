@@ -75,6 +75,31 @@ test('with the revision of the change the other server answers by it at once', a
   }
 })
 
+test('a workspace made on one server is a place on the other with its revision, alone and in a batch', async () => {
+  for (let round = 0; round < 4; round += 1) {
+    const parent = `${acme.name}/workspaces/new-${round}`
+    await one.client(WorkspaceService).createWorkspace({ parent: acme.name, workspaceId: `new-${round}` })
+    const membership = { member: { case: 'user' as const, value: acme.bob }, roles: ['roles/member'] }
+    const { revision } = await one.client(MembershipService).createMembership({ parent, membership })
+    const request = {
+      ...{ parent, permission: 'orders.read', atLeastRevision: revision },
+      credential: { case: 'principal' as const, value: { kind: { case: 'user' as const, value: acme.bob } } },
+    }
+    const never = { ...request, parent: `${acme.name}/workspaces/never-was` }
+    const access = two.client(AccessService)
+    if (round % 2 === 0) {
+      expect((await access.authorize(request)).decision).toBe(Decision.ALLOW)
+      expect((await access.authorize(never)).reason).toBe(DecisionReason.NO_ACCESS)
+      continue
+    }
+    const { items } = await access.batchAuthorize({ items: [{ request }, { request: never }] })
+    expect(items.map(({ result }) => result.case === 'response' && result.value.reason)).toEqual([
+      DecisionReason.GRANTED,
+      DecisionReason.NO_ACCESS,
+    ])
+  }
+})
+
 test('a permission that one server adds to the catalogue is known to the other with the revision', async () => {
   expect((await ask(two, acme.alice, '', 'orders.ship')).reason).toBe(DecisionReason.PERMISSION_UNKNOWN)
   const { revision } = await one.client(RoleService).createPermission({ permissionId: 'orders.ship' })
