@@ -122,6 +122,8 @@ function comparable({ code, body, seen }: WireAnswer): string {
 
 test('after all of it the other tenant is as it was, unread and unknown', async () => {
   await expectUntouched(world, 4_000)
+  // It was told of itself.
+  expect(Buffer.concat([...world.heard.values()]).includes(world.acme.uid)).toBe(true)
   for (const code of ['not_found', 'permission_denied', 'ok', 'invalid_argument', 'aborted']) {
     expect(tally.get(code), code).toBeGreaterThan(10)
   }

@@ -8,11 +8,9 @@ export async function expectUntouched(world: ForeignWorld, atLeastAsked: number)
   expect(await world.isGlobexUntouched()).toBe(true)
   const traces = await world.secretsOfGlobex()
   expect(traces.length).toBeGreaterThan(60)
-  expect(heard.size).toBeGreaterThan(100)
+  expect(heard.size).toBeGreaterThan(10)
   const found = (haystack: Buffer) => traces.filter(({ bytes }) => haystack.includes(bytes)).map(({ what }) => what)
   const answers = Buffer.concat([...heard.values()])
-  // Acme was told of itself.
-  expect(answers.includes(world.acme.uid)).toBe(true)
   expect(found(answers)).toEqual([])
   // Acme is named in the log, and what the platform asked about globex with its names; nothing else of globex is.
   expect(lines.length).toBeGreaterThan(100)

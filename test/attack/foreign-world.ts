@@ -49,7 +49,13 @@ export interface ForeignWorld extends AsyncDisposable {
   readonly lines: readonly string[]
   /** How many questions there were. */
   readonly asked: () => number
-  ask(wire: Wire, method: DescMethod, body: Json, caller: Pick<ForeignCaller, 'key' | 'power'>): Promise<WireAnswer>
+  ask(
+    wire: Wire,
+    method: DescMethod,
+    body: Json,
+    caller: Pick<ForeignCaller, 'key' | 'power'>,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<WireAnswer>
   /** What of globex is written in any row, and no name: ids, people, texts, values. */
   secretsOfGlobex(): Promise<readonly Secret[]>
   /** As every row of it was before the first question. */
@@ -101,8 +107,8 @@ export async function openForeignWorld(): Promise<ForeignWorld> {
       { name: 'root key', key: server.rootKey, place: acme.name, power: 'platform' },
     ],
     asked: () => asked,
-    async ask(wire, method, body, { key, power }) {
-      const answer = await wires.call(wire, method, body, { authorization: `Bearer ${key}` })
+    async ask(wire, method, body, { key, power }, headers = {}) {
+      const answer = await wires.call(wire, method, body, { ...headers, authorization: `Bearer ${key}` })
       asked += 1
       // The platform may read what it names.
       if (power !== 'platform') heard.set(answer.seen, answer.bytes)
