@@ -1,12 +1,16 @@
 export type GuardDialect = 'sqlite' | 'mysql'
 
-export type PinColumn = 'tenant_id' | 'workspace_id'
+/** What a row can belong to. Which column says so is each table's own matter. */
+export type Pin = 'tenant' | 'workspace'
 
-export const PIN_COLUMNS: readonly PinColumn[] = ['tenant_id', 'workspace_id']
+export const PINS: readonly Pin[] = ['tenant', 'workspace']
 
 export interface GuardedTables {
-  /** Tenant-owned tables and the columns every reference to them must be pinned by. Workspace-owned tables list both. */
-  readonly tenantTables: ReadonlyMap<string, readonly PinColumn[]>
+  /**
+   * Tables a tenant's statements may name, and the columns every reference to them must be pinned by: the tenant's first,
+   * then the workspace's where rows belong to one. A table with none of them is shared: its rows are nobody's.
+   */
+  readonly tenantTables: ReadonlyMap<string, readonly string[]>
   /**
    * Tenant tables with a unique key that does not begin with the tenant: MySQL's upsert takes whichever unique key meets a
    * row first, so there it could update the row of another tenant.
@@ -21,7 +25,7 @@ export interface TenantBinding {
   readonly tenantId: string
   /** Always a string; rows that belong to the tenant itself carry the nil UUID. */
   readonly workspaceId: string
-  /** Pins on workspace_id are then neither demanded nor compared. */
+  /** Pins to a workspace are then neither demanded nor compared. */
   readonly allWorkspaces: boolean
 }
 

@@ -44,7 +44,8 @@ class StatementGuard implements Guard {
 
   constructor({ dialect, tables, sink, verdictCacheSize = VERDICT_CACHE_SIZE }: GuardOptions) {
     const platformTables = new Set([...tables.platformTables.values()].flatMap((purpose) => [...purpose.keys()]))
-    this.#rules = { dialect, tables, platformTables }
+    const keyColumns = new Set([...tables.tenantTables.values()].flat())
+    this.#rules = { dialect, tables, platformTables, keyColumns }
     this.#sink = sink
     this.#verdicts = new LRUCache({
       max: verdictCacheSize,

@@ -1,5 +1,5 @@
 import { unproven } from './guard-refusal.ts'
-import type { GuardDialect, GuardedTables, PinColumn } from './guard-types.ts'
+import { type GuardDialect, type GuardedTables, PINS, type Pin } from './guard-types.ts'
 import { type SyntaxNode, variantFrom } from './syntax-node.ts'
 
 /** One table, derived table or CTE a select reads from. Only a real table has pins to demand. */
@@ -23,6 +23,8 @@ export interface Judgement {
   readonly dialect: GuardDialect
   readonly tables: GuardedTables
   readonly platformTables: ReadonlySet<string>
+  /** The key columns of all tables together: a name that pins rows of one is assigned and given away in none. */
+  readonly keyColumns: ReadonlySet<string>
   /** Position of each `?` among all of the statement's, in the order of the text: the order drivers bind in. */
   readonly placeholders: ReadonlyMap<unknown, number>
   /** Every `?` the walk has accounted for. One left over sits in a clause nobody looked at. */
@@ -33,9 +35,9 @@ export interface Judgement {
   readonly reads: Set<string>
   readonly writes: Set<string>
   /** Which `?` must equal the context's tenant and workspace. */
-  readonly pins: Readonly<Record<PinColumn, Set<number>>>
+  readonly pins: Readonly<Record<Pin, Set<number>>>
   /** Which key is not proven for some reference. Platform capabilities do not need it, tenant contexts do. */
-  readonly missing: Set<PinColumn>
+  readonly missing: Set<Pin>
   readonly platformOnly: Set<string>
 }
 
@@ -89,8 +91,9 @@ export function recordTable(table: string, use: 'read' | 'write', judgement: Jud
   else judgement.writes.add(table)
 }
 
-export function demandedPins(table: string | undefined, judgement: Judgement): readonly PinColumn[] {
-  return table === undefined ? [] : (judgement.tables.tenantTables.get(table) ?? [])
+/** The column by which rows of a table are pinned to their tenant or workspace; undefined where they are not. */
+export function keyColumn(pin: Pin, table: string | undefined, judgement: Judgement): string | undefined {
+  return table === undefined ? undefined : judgement.tables.tenantTables.get(table)?.[PINS.indexOf(pin)]
 }
 
 export function isKnownTable(name: string, judgement: Judgement): boolean {

@@ -1,14 +1,13 @@
-import type { PinColumn } from './guard-types.ts'
-import { PIN_COLUMNS } from './guard-types.ts'
-import { barePlaceholder, demandedPins, type Judgement, type Scope } from './judgement.ts'
+import { PINS, type Pin } from './guard-types.ts'
+import { barePlaceholder, type Judgement, keyColumn, type Scope } from './judgement.ts'
 import { identifierFrom, listFrom, nodeFrom, variantFrom } from './syntax-node.ts'
 
 interface PinnedColumn {
   readonly reference: number
-  readonly column: PinColumn
+  readonly pin: Pin
 }
 
-/** `reference.column = ?`, or `reference.column = other.column`, that must hold for every row an expression lets through. */
+/** `reference.key = ?`, or `reference.key = other.key`, that must hold for every row an expression lets through. */
 interface Fact extends PinnedColumn {
   readonly other: number | undefined
   readonly ordinals: ReadonlySet<number>
@@ -37,30 +36,30 @@ export function provePins(
 ): void {
   const everywhere = filters.map((filter) => factsOf(filter, scope, judgement)).reduce(both, NO_FACTS)
   const outer = outerJoins.map(({ reference, on }) => ({ reference, facts: factsOf(on, scope, judgement) }))
-  for (const column of PIN_COLUMNS) {
+  for (const pin of PINS) {
     const rules = [...everywhere.values()].flatMap((fact) => [fact, ...mirrored(fact)])
     for (const { reference, facts } of outer) {
       for (const fact of facts.values()) {
         rules.push(...[fact, ...mirrored(fact)].filter((rule) => rule.reference === reference))
       }
     }
-    proveColumn(column, rules, scope, judgement)
+    provePin(pin, rules, scope, judgement)
   }
 }
 
-function proveColumn(column: PinColumn, rules: readonly Fact[], scope: Scope, judgement: Judgement): void {
-  const demanded = scope.references.map(({ table }) => demandedPins(table, judgement).includes(column))
+function provePin(pin: Pin, rules: readonly Fact[], scope: Scope, judgement: Judgement): void {
+  const demanded = scope.references.map(({ table }) => keyColumn(pin, table, judgement) !== undefined)
   const pinned = new Set<number>()
   // Each round pins one more reference or is the last.
   for (let round = 0; round <= scope.references.length; round += 1) {
     for (const rule of rules) {
-      if (rule.column !== column || demanded[rule.reference] !== true) continue
+      if (rule.pin !== pin || demanded[rule.reference] !== true) continue
       if (rule.other !== undefined && !pinned.has(rule.other)) continue
       pinned.add(rule.reference)
-      for (const ordinal of rule.ordinals) judgement.pins[column].add(ordinal)
+      for (const ordinal of rule.ordinals) judgement.pins[pin].add(ordinal)
     }
   }
-  if (demanded.some((needed, reference) => needed && !pinned.has(reference))) judgement.missing.add(column)
+  if (demanded.some((needed, reference) => needed && !pinned.has(reference))) judgement.missing.add(pin)
 }
 
 function mirrored(fact: Fact): Fact[] {
@@ -80,31 +79,30 @@ function factsOf(expression: unknown, scope: Scope, judgement: Judgement): Facts
 }
 
 function factsOfEquality(left: unknown, right: unknown, scope: Scope, judgement: Judgement): Facts {
-  const pinned = pinnedColumn(left, scope)
+  const pinned = pinnedColumn(left, scope, judgement)
   if (pinned === undefined) return NO_FACTS
   const ordinal = barePlaceholder(right, judgement)
   if (ordinal !== undefined) return new Map([oneFact({ ...pinned, other: undefined, ordinals: new Set([ordinal]) })])
-  const other = pinnedColumn(right, scope)
-  if (other === undefined || other.column !== pinned.column || other.reference === pinned.reference) return NO_FACTS
+  const other = pinnedColumn(right, scope, judgement)
+  if (other === undefined || other.pin !== pinned.pin || other.reference === pinned.reference) return NO_FACTS
   const [low, high] = [Math.min(pinned.reference, other.reference), Math.max(pinned.reference, other.reference)]
-  return new Map([oneFact({ reference: low, column: pinned.column, other: high, ordinals: new Set() })])
+  return new Map([oneFact({ reference: low, pin: pinned.pin, other: high, ordinals: new Set() })])
 }
 
 function oneFact(fact: Fact): [string, Fact] {
-  return [`${fact.column} ${fact.reference} ${fact.other ?? '?'}`, fact]
+  return [`${fact.pin} ${fact.reference} ${fact.other ?? '?'}`, fact]
 }
 
 /** A bare key column of one of the select's own references; an outer select's column proves nothing about its own. */
-function pinnedColumn(expression: unknown, scope: Scope): PinnedColumn | undefined {
+function pinnedColumn(expression: unknown, scope: Scope, judgement: Judgement): PinnedColumn | undefined {
   const { tag, body } = variantFrom(expression)
   if (tag !== 'Identifier' && tag !== 'CompoundIdentifier') return undefined
   const parts = (tag === 'Identifier' ? [body] : listFrom(body)).map(identifierFrom)
-  const column = PIN_COLUMNS.find((pin) => pin === parts.at(-1))
-  if (column === undefined) return undefined
   const reference =
     parts.length === 1 ? soleReference(scope) : scope.references.findIndex(({ alias }) => alias === parts[0])
-  if (reference < 0 || scope.references[reference]?.table === undefined) return undefined
-  return { reference, column }
+  const table = scope.references[reference]?.table
+  const pin = PINS.find((candidate) => keyColumn(candidate, table, judgement) === parts.at(-1))
+  return pin === undefined ? undefined : { reference, pin }
 }
 
 function soleReference(scope: Scope): number {

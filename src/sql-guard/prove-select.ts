@@ -1,5 +1,4 @@
 import { unproven } from './guard-refusal.ts'
-import { PIN_COLUMNS } from './guard-types.ts'
 import { isKnownTable, type Judgement, type Reference, recordTable, type Scope } from './judgement.ts'
 import { type OuterJoin, provePins } from './pin-proof.ts'
 import { checkExpression, checkValue, type Walk } from './prove-expression.ts'
@@ -185,7 +184,7 @@ function checkOutput(item: unknown, walk: Walk): void {
   if (tag === 'ExprWithAlias') {
     const { expr, alias } = fieldsOf(body, ['expr', 'alias'])
     const name = identifierFrom(alias)
-    if (PIN_COLUMNS.some((pin) => pin === name.toLowerCase()) && lastNameOf(expr) !== name) unproven('shadowed-name')
+    if (walk.judgement.keyColumns.has(name.toLowerCase()) && lastNameOf(expr) !== name) unproven('shadowed-name')
     checkExpression(expr, walk)
     return
   }

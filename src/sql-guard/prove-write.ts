@@ -1,6 +1,6 @@
 import { unproven } from './guard-refusal.ts'
-import { PIN_COLUMNS, type PinColumn } from './guard-types.ts'
-import { barePlaceholder, demandedPins, type Judgement, type Reference, recordTable, type Scope } from './judgement.ts'
+import { PINS } from './guard-types.ts'
+import { barePlaceholder, type Judgement, keyColumn, type Reference, recordTable, type Scope } from './judgement.ts'
 import { provePins } from './pin-proof.ts'
 import { checkExpression, checkValue } from './prove-expression.ts'
 import { checkLimit, checkOrder, tableFrom, walkOf } from './prove-select.ts'
@@ -21,7 +21,7 @@ export function proveUpdate(statement: unknown, judgement: Judgement): void {
   const scope = targetScope(fields.table, judgement)
   for (const { column, value } of assignmentsFrom(fields.assignments)) {
     // Assigning the key hands the row to another tenant.
-    if (isPin(column)) unproven('key-assignment')
+    if (judgement.keyColumns.has(column)) unproven('key-assignment')
     checkExpression(value, walkOf(scope, judgement))
   }
   proveFilter(fields, scope, judgement)
@@ -70,10 +70,6 @@ function assignmentsFrom(list: unknown): Assignment[] {
   })
 }
 
-function isPin(column: string): boolean {
-  return PIN_COLUMNS.some((pin) => pin === column)
-}
-
 export function proveInsert(statement: unknown, judgement: Judgement): void {
   const fields = fieldsOf(statement, ['into', 'table', 'columns', 'source', 'on'])
   const target = variantFrom(fields.table)
@@ -97,8 +93,10 @@ function rowsFrom(source: unknown): (readonly unknown[])[] {
 function proveRow(row: readonly unknown[], columns: readonly string[], table: string, judgement: Judgement): void {
   if (row.length !== columns.length) unproven('insert-columns')
   for (const cell of row) checkCell(cell, judgement)
-  for (const pin of demandedPins(table, judgement)) {
-    const cell = columns.indexOf(pin)
+  for (const pin of PINS) {
+    const key = keyColumn(pin, table, judgement)
+    if (key === undefined) continue
+    const cell = columns.indexOf(key)
     const ordinal = cell < 0 ? undefined : barePlaceholder(row[cell], judgement)
     if (ordinal === undefined) judgement.missing.add(pin)
     else judgement.pins[pin].add(ordinal)
@@ -127,7 +125,7 @@ function proveUpsert(on: unknown, table: string, judgement: Judgement): void {
   const { tag, body } = variantFrom(on)
   if (tag === 'DuplicateKeyUpdate' && judgement.dialect === 'mysql') {
     if (judgement.tables.sharedKeys.has(table)) unproven('conflict-target')
-    checkUpsertAssignments(body, scopeOf([{ alias: table, table }], true), judgement)
+    checkUpsertAssignments(body, table, scopeOf([{ alias: table, table }], true), judgement)
     return
   }
   if (tag !== 'OnConflict' || judgement.dialect !== 'sqlite') unproven('shape')
@@ -139,7 +137,7 @@ function proveUpsert(on: unknown, table: string, judgement: Judgement): void {
   const { assignments, selection } = fieldsOf(reaction.body, ['assignments', 'selection'])
   const references = [table, 'excluded', 'EXCLUDED'].map((alias) => ({ alias, table }))
   const scope = scopeOf(references, false)
-  checkUpsertAssignments(assignments, scope, judgement)
+  checkUpsertAssignments(assignments, table, scope, judgement)
   if (!isAbsent(selection)) checkExpression(selection, walkOf(scope, judgement))
 }
 
@@ -149,18 +147,23 @@ function proveConflictTarget(target: unknown, table: string, judgement: Judgemen
   const { tag, body } = variantFrom(target)
   if (tag !== 'Columns') unproven('conflict-target')
   const columns = listFrom(body).map(storedNameFrom)
-  for (const pin of demandedPins(table, judgement)) if (!columns.includes(pin)) judgement.missing.add(pin)
+  for (const pin of PINS) {
+    const key = keyColumn(pin, table, judgement)
+    if (key !== undefined && !columns.includes(key)) judgement.missing.add(pin)
+  }
 }
 
-function checkUpsertAssignments(list: unknown, scope: Scope, judgement: Judgement): void {
+function checkUpsertAssignments(list: unknown, table: string, scope: Scope, judgement: Judgement): void {
+  const kept = keyColumn('tenant', table, judgement)
   for (const { column, value } of assignmentsFrom(list)) {
-    if (isPin(column) && !(column === 'tenant_id' && isInsertedValue(value, 'tenant_id'))) unproven('key-assignment')
+    const keeps = column === kept && isInsertedValue(value, kept)
+    if (judgement.keyColumns.has(column) && !keeps) unproven('key-assignment')
     checkExpression(value, walkOf(scope, judgement))
   }
 }
 
 /** Exactly `VALUES(column)` or `excluded.column`: the row keeps the key it was inserted with. */
-function isInsertedValue(value: unknown, column: PinColumn): boolean {
+function isInsertedValue(value: unknown, column: string): boolean {
   const { tag, body } = variantFrom(value)
   if (tag === 'CompoundIdentifier') {
     const [qualifier, name] = listFrom(body).map(identifierFrom)

@@ -1,6 +1,6 @@
 import { ParserError, parse } from '@guanmingchiu/sqlparser-ts'
 import { type GuardRefusalReason, Unproven, unproven } from './guard-refusal.ts'
-import type { GuardDialect, GuardedTables, PinColumn } from './guard-types.ts'
+import type { GuardDialect, GuardedTables, Pin } from './guard-types.ts'
 import { type Judgement, surveyOf } from './judgement.ts'
 import { proveStatementQuery } from './prove-select.ts'
 import { proveDelete, proveInsert, proveUpdate } from './prove-write.ts'
@@ -27,6 +27,7 @@ export interface VerdictRules {
   readonly dialect: GuardDialect
   readonly tables: GuardedTables
   readonly platformTables: ReadonlySet<string>
+  readonly keyColumns: ReadonlySet<string>
 }
 
 export function judge(sql: string, rules: VerdictRules): Verdict {
@@ -39,9 +40,9 @@ export function judge(sql: string, rules: VerdictRules): Verdict {
       reads: [...judgement.reads],
       writes: [...judgement.writes],
       tenantRefusal: tenantRefusalOf(judgement),
-      workspaceRefusal: judgement.missing.has('workspace_id') ? 'unpinned-workspace' : undefined,
-      tenantParameters: [...judgement.pins.tenant_id],
-      workspaceParameters: [...judgement.pins.workspace_id],
+      workspaceRefusal: judgement.missing.has('workspace') ? 'unpinned-workspace' : undefined,
+      tenantParameters: [...judgement.pins.tenant],
+      workspaceParameters: [...judgement.pins.workspace],
     }
   } catch (error) {
     if (error instanceof Unproven) return { kind: 'refused', reason: error.reason }
@@ -53,7 +54,7 @@ export function judge(sql: string, rules: VerdictRules): Verdict {
 
 function tenantRefusalOf(judgement: Judgement): GuardRefusalReason | undefined {
   if (judgement.platformOnly.size > 0) return 'platform-table'
-  return judgement.missing.has('tenant_id') ? 'unpinned-tenant' : undefined
+  return judgement.missing.has('tenant') ? 'unpinned-tenant' : undefined
 }
 
 function parsed(sql: string, dialect: GuardDialect): unknown {
@@ -73,7 +74,7 @@ function judgementOf(statement: unknown, parameterCount: number, rules: VerdictR
   // A `?` the parser drops or invents would shift every position after it.
   if (survey.placeholders.size !== parameterCount) return unproven('placeholder')
   const { tag, body } = variantFrom(statement)
-  const pins: Record<PinColumn, Set<number>> = { tenant_id: new Set(), workspace_id: new Set() }
+  const pins: Record<Pin, Set<number>> = { tenant: new Set(), workspace: new Set() }
   const judgement: Judgement = {
     ...rules,
     placeholders: survey.placeholders,

@@ -1,5 +1,6 @@
 import type { EntitySchema, EntitySchemaColumnOptions } from 'typeorm'
-import type { PinColumn } from '../sql-guard/guard-types.ts'
+
+type PinColumn = 'tenant_id' | 'workspace_id'
 
 /** The columns that pin a row to its tenant, and where the row belongs to a workspace to that too. */
 export interface Pins {
