@@ -95,9 +95,9 @@ export function unproven(reason: GuardRefusalReason): never {
  * quoted strings and long runs of digits are blanked. Double quotes name things on SQLite and hold values on MySQL.
  */
 export function loggableStatement(sql: string, doubleQuotesHoldValues: boolean): string {
-  const text = sql
-    .slice(0, STATEMENT_TEXT_MAX)
-    .replace(/'[^']*('|$)/g, "'…'")
-    .replace(/\b(?:0x[0-9a-f]+|\d{4,}[0-9a-z.]*)/gi, '0')
+  const whole = sql.slice(0, STATEMENT_TEXT_MAX)
+  // Whether a backslash escapes a quote hangs on the session: where strings end is then anybody's guess.
+  const certain = whole.includes('\\') ? whole.replace(/['"].*$/s, "'…'") : whole
+  const text = certain.replace(/'[^']*('|$)/g, "'…'").replace(/\b(?:0x[0-9a-f]+|\d{4,}[0-9a-z.]*)/gi, '0')
   return doubleQuotesHoldValues ? text.replace(/"[^"]*("|$)/g, '"…"') : text
 }

@@ -62,8 +62,12 @@ export function storedNameFrom(value: unknown): string {
   return storedName(identifierFrom(value))
 }
 
+export function isStoredName(name: string): boolean {
+  return STORED_NAME.test(name)
+}
+
 export function storedName(name: string): string {
-  return STORED_NAME.test(name) ? name : unproven('name')
+  return isStoredName(name) ? name : unproven('name')
 }
 
 /** A name of one part. `other_database.users` and `main.users` reach rows the proof says nothing about. */

@@ -1,0 +1,103 @@
+import { type MysqlQueryOptions, mysqlStatementFrom } from './mysql-statement.ts'
+import type { TenantGuard } from './tenant-guard.ts'
+import type { TenantSession } from './tenant-session.ts'
+
+/** The part of a promise connection of mysql2 that is used here. */
+export interface MysqlConnectionLike {
+  query(options: MysqlQueryOptions): Promise<[unknown, unknown]>
+  execute(options: MysqlQueryOptions): Promise<[unknown, unknown]>
+  release(): void
+  destroy(): void
+}
+
+const begins = /^\s*(?:begin|start\s+transaction)\b/i
+const ends = /^\s*(?:commit|rollback)\s*$/i
+
+/**
+ * A connection of a pool for one lease, in the place it was leased for and in no other. It has the methods of mysql2's
+ * promise connection that run statements; nothing of it leads to the connection behind it.
+ */
+export class GuardedMysqlConnection {
+  readonly #guard: TenantGuard
+  readonly #session: TenantSession | undefined
+  readonly #connection: MysqlConnectionLike
+  readonly #lease: Disposable | undefined
+  #released = false
+  #inTransaction = false
+
+  constructor(guard: TenantGuard, session: TenantSession | undefined, connection: MysqlConnectionLike) {
+    this.#guard = guard
+    this.#session = session
+    this.#connection = connection
+    // What a tenant's work forgot to give back would wait, inside its transaction, for whoever finds it.
+    this.#lease = guard.mode === 'enforce' ? session?.lease(() => this.release()) : undefined
+  }
+
+  query<Result = unknown>(sql: string | MysqlQueryOptions, values?: unknown): Promise<[Result, unknown]> {
+    return this.#run('query', sql, values)
+  }
+
+  execute<Result = unknown>(sql: string | MysqlQueryOptions, values?: unknown): Promise<[Result, unknown]> {
+    return this.#run('execute', sql, values)
+  }
+
+  async beginTransaction(): Promise<void> {
+    await this.query('START TRANSACTION')
+  }
+
+  async commit(): Promise<void> {
+    await this.query('COMMIT')
+  }
+
+  async rollback(): Promise<void> {
+    await this.query('ROLLBACK')
+  }
+
+  /** What was begun on it and not ended is rolled back first: the next borrower may be another tenant. */
+  release(): void {
+    if (this.#released) return
+    this.#close()
+    if (!this.#inTransaction) {
+      this.#connection.release()
+      return
+    }
+    this.#connection.query({ sql: 'ROLLBACK' }).then(
+      () => this.#connection.release(),
+      () => this.#connection.destroy(),
+    )
+  }
+
+  destroy(): void {
+    if (this.#released) return
+    this.#close()
+    this.#connection.destroy()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release()
+  }
+
+  #close(): void {
+    this.#released = true
+    this.#lease?.[Symbol.dispose]()
+  }
+
+  async #run<Result>(
+    how: 'query' | 'execute',
+    input: string | MysqlQueryOptions,
+    given: unknown,
+  ): Promise<[Result, unknown]> {
+    const { sql, values, strange, judged, original } = mysqlStatementFrom(input, given)
+    // Whoever has the connection now may be another tenant.
+    if (this.#released && this.#session?.ended !== true) throw new TypeError('this connection was given back')
+    if (strange) this.#guard.violated('placeholder', sql, this.#session)
+    this.#guard.admit(sql, values, this.#session)
+    if (this.#released) throw new TypeError('this connection was given back')
+    if (begins.test(sql)) this.#inTransaction = true
+    // A code base that is only looked at runs as it always did, strange values and all.
+    const runs = this.#guard.mode === 'enforce' ? judged : original
+    const answer = (await this.#connection[how](runs)) as [Result, unknown]
+    if (ends.test(sql)) this.#inTransaction = false
+    return answer
+  }
+}
