@@ -17,19 +17,23 @@ const compiler = join(root, 'node_modules/@typescript/native/bin/tsc')
 const tarball = join(folder, 'tenure-sdk.tgz')
 
 /** What compiled files may import; everything else of the server stays out of the services that install this. */
-const outsidePackages = ['jose', 'lru-cache']
+const outsidePackages = ['@guanmingchiu/sqlparser-ts', 'jose', 'lru-cache']
 
 const { version, license, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
 
 const manifest = {
   name: 'tenure-sdk',
   version,
-  description: 'Verifies tenant tokens of Tenure and gives each request its tenant context.',
+  description: 'Verifies tenant tokens of Tenure, gives each request its tenant context, and keeps its SQL inside it.',
   license,
   type: 'module',
   // The first Node 20 whose `crypto.hash` hashes a token in one call.
   engines: { node: '>=20.12' },
-  exports: { '.': { types: './dist/sdk/index.d.ts', default: './dist/sdk/index.js' } },
+  exports: {
+    '.': { types: './dist/sdk/index.d.ts', default: './dist/sdk/index.js' },
+    // Apart: it loads the SQL parser.
+    './guard': { types: './dist/sdk/guard/index.d.ts', default: './dist/sdk/guard/index.js' },
+  },
   files: ['dist'],
   sideEffects: false,
   dependencies: Object.fromEntries(outsidePackages.map((name) => [name, dependencies[name]])),

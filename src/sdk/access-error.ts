@@ -10,6 +10,12 @@ const sentences = {
   WORKSPACE_NOT_IN_TOKEN: 'This token is not for that workspace. Ask for one that names it.',
   PERMISSION_MISSING:
     'This needs a permission the token does not give here. Ask an owner of the tenant for a role that has it.',
+  CONTEXT_MISSING: 'Send the context of the call: tenure-context: <token>.',
+  CONTEXT_REPEATED: 'Send one tenure-context header, with one token.',
+  CONTEXT_UNFIT:
+    'This is no token of a call. Send one of at most 60 seconds, for this service and one workspace alone.',
+  CONTEXT_REFUSED: 'The control plane gives this service no context for that call. An operator has to look.',
+  CONTEXT_UNAVAILABLE: 'The control plane cannot be asked for the context of a call now. Try again.',
   ONLINE_REQUIRED: 'What this token may do can only be answered by the control plane, which this service does not ask.',
 } as const
 
@@ -24,6 +30,9 @@ const statusOfReason: Partial<Record<AccessErrorReason, number>> = {
   WORKSPACE_NOT_IN_TOKEN: 403,
   PERMISSION_MISSING: 403,
   ONLINE_REQUIRED: 403,
+  CONTEXT_REPEATED: 400,
+  CONTEXT_REFUSED: 403,
+  CONTEXT_UNAVAILABLE: 503,
   KEYS_UNAVAILABLE: 503,
 }
 
@@ -35,12 +44,12 @@ export class AccessError extends Error {
   override readonly name = 'AccessError'
   readonly reason: AccessErrorReason
 
-  constructor(reason: keyof typeof sentences | TokenError) {
+  constructor(reason: keyof typeof sentences | TokenError, cause?: unknown) {
     if (reason instanceof TokenError) {
       super(reason.message, reason.cause === undefined ? undefined : { cause: reason.cause })
       this.reason = reason.reason
     } else {
-      super(sentences[reason])
+      super(sentences[reason], cause === undefined ? undefined : { cause })
       this.reason = reason
     }
   }

@@ -1,14 +1,8 @@
 import { AccessError } from './access-error.ts'
+import { headerValues, type RequestLike } from './request-headers.ts'
 import type { TenantContext, TenantLevelContext } from './tenant-context.ts'
 import { contextOf, tenantLevelContextOf, type VerifiedToken } from './verified-token.ts'
 import type { Verifier } from './verifier.ts'
-
-/** The part of a request that is looked at. What node:http, Express, Koa and Fastify give has it. */
-export interface RequestLike {
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
-  /** Names and values in turn. Where it is there, a header sent twice is seen even where `headers` hides it. */
-  readonly rawHeaders?: readonly string[]
-}
 
 export interface TokenOptions {
   readonly verifier: Verifier
@@ -59,7 +53,7 @@ function requireOffline(verified: VerifiedToken, { asksAuthorize = false }: Toke
 }
 
 function bearerToken(request: RequestLike): string {
-  const values = valuesOf(request, 'authorization')
+  const values = headerValues(request, 'authorization')
   // Two of them: a proxy may have looked at the other one.
   if (values.length > 1) throw new AccessError('TOKEN_REPEATED')
   const token = /^bearer +(\S.*)$/is.exec(values[0] ?? '')?.[1]
@@ -68,19 +62,10 @@ function bearerToken(request: RequestLike): string {
 }
 
 function workspaceHeader(request: RequestLike): string {
-  const values = valuesOf(request, 'x-workspace-id')
+  const values = headerValues(request, 'x-workspace-id')
   const [workspace = ''] = values
   // Proxies join repeated headers with a comma, which stands in no slug and no uid.
   if (values.length > 1 || workspace.includes(',')) throw new AccessError('WORKSPACE_REPEATED')
   if (workspace === '') throw new AccessError('WORKSPACE_MISSING')
   return workspace
-}
-
-function valuesOf({ headers, rawHeaders }: RequestLike, name: string): readonly string[] {
-  const merged = headers[name]
-  const values = merged === undefined ? [] : typeof merged === 'string' ? [merged] : merged
-  if (rawHeaders === undefined) return values
-  const raw = rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name)
-  // Where the two differ in number, the one that shows more is believed.
-  return raw.length > values.length ? raw : values
 }

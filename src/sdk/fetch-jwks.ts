@@ -1,4 +1,5 @@
 import { openVerificationKeys, type VerificationKeys } from '../jwt/verification-keys.ts'
+import { boundedText } from './bounded-text.ts'
 
 /** The part of the `fetch` of the platform that is used here. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -19,23 +20,7 @@ export async function fetchJwks(url: string, fetch: Fetch): Promise<Verification
     await response.body?.cancel()
     throw new Error(`the JWKS answered with status ${response.status}`)
   }
-  const keys = await openVerificationKeys(JSON.parse(await textOf(response)))
+  const keys = await openVerificationKeys(JSON.parse(await boundedText(response, maxBytes)))
   if (keys === undefined) throw new Error('what the JWKS answered is no JWK set')
   return keys
-}
-
-async function textOf(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader = response.body?.getReader()
-  for (;;) {
-    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }
-    if (done) return Buffer.concat(chunks).toString('utf8')
-    length += value.length
-    if (length > maxBytes) {
-      await reader?.cancel()
-      throw new Error(`the JWKS answered with more than ${maxBytes} bytes`)
-    }
-    chunks.push(value)
-  }
 }

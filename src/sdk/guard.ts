@@ -74,7 +74,7 @@ function guardWith<Request extends IncomingMessage>(admit: (request: Request) =>
 
 /** RFC 6750: a request without a token learns how to send one, one with a bad token that it is bad. */
 function challengeOf({ reason, httpStatus }: AccessError): Record<string, string> {
-  if (reason === 'KEYS_UNAVAILABLE') return { 'retry-after': '1' }
+  if (httpStatus === 503) return { 'retry-after': '1' }
   if (httpStatus !== 401) return {}
   return { 'www-authenticate': reason === 'TOKEN_MISSING' ? 'Bearer' : 'Bearer error="invalid_token"' }
 }

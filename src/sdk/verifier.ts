@@ -8,6 +8,7 @@ import { AccessError } from './access-error.ts'
 import type { Fetch } from './fetch-jwks.ts'
 import { createFixedKeys, type JwkSet, type KeySource } from './key-source.ts'
 import { createRemoteKeys } from './remote-keys.ts'
+import { serviceUrlFrom } from './service-url.ts'
 import { type VerifiedToken, verifiedTokenFromClaims } from './verified-token.ts'
 
 export interface VerifierOptions {
@@ -115,19 +116,8 @@ function accessErrorFrom(error: unknown): unknown {
 function keySourceFrom(options: VerifierOptions, clock: Clock): KeySource {
   const { jwks, allowInsecureJwks = false, fetch = globalThis.fetch, onKeysError = () => {} } = options
   if (typeof jwks === 'object' && jwks !== null && !(jwks instanceof URL)) return createFixedKeys(jwks)
-  if (!(jwks instanceof URL)) requiredText('jwks', jwks)
-  if (!URL.canParse(String(jwks))) throw new TypeError('createVerifier: jwks is neither a URL nor a JWK set')
-  const url = new URL(jwks)
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && (allowInsecureJwks || isLoopback(url)))) {
-    throw new TypeError('createVerifier: jwks has to be https; http is for this machine alone')
-  }
-  if (url.username !== '' || url.password !== '') throw new TypeError('createVerifier: jwks has a user name in it')
+  const url = serviceUrlFrom('createVerifier: jwks', jwks, allowInsecureJwks)
   return createRemoteKeys({ url: url.href, fetch, clock, onKeysError })
-}
-
-/** As the URL parser writes them: it turns every other spelling of these addresses into one of them. */
-function isLoopback({ hostname }: URL): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }
 
 function requiredText(name: string, value: unknown): string {

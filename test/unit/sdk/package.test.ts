@@ -33,14 +33,15 @@ test('packed twice it is the same, and carries the version of the product', () =
   for (const version of Object.values(manifest.dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/)
 })
 
-test('installed alone it brings three packages: no database, no gRPC, nothing of the server', () => {
+test('installed alone it brings the SQL parser and two packages: no database, no gRPC, nothing of the server', () => {
   const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))
-  expect(installed.sort()).toEqual(['jose', 'lru-cache', 'tenure-sdk'])
+  expect(installed.sort()).toEqual(['@guanmingchiu', 'jose', 'lru-cache', 'tenure-sdk'])
+  expect(readdirSync(join(folder, 'node_modules/@guanmingchiu'))).toEqual(['sqlparser-ts'])
   const files = readdirSync(join(folder, 'node_modules/tenure-sdk'), { recursive: true }).map(String)
   expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'dist/sdk/index.js', 'dist/sdk/index.d.ts']))
   expect(files.filter((name) => /\.ts$/.test(name) && !/\.d\.ts$/.test(name))).toEqual([])
   const rooms = readdirSync(join(folder, 'node_modules/tenure-sdk/dist')).sort()
-  expect(rooms).toEqual(['base', 'jwt', 'sdk'])
+  expect(rooms).toEqual(['base', 'jwt', 'sdk', 'sql-guard'])
   // Who only verifies has nothing to sign with.
   expect(files.filter((name) => /sign/.test(name))).toEqual([])
 })
@@ -61,6 +62,43 @@ test('it verifies a token under the Node of the machine and under the one of thi
   `
   writeFileSync(join(folder, 'consumer.mjs'), consumer)
   for (const node of ['node', process.execPath]) expect(run(node, ['consumer.mjs'])).toBe('acme prod true MALFORMED')
+}, 20_000)
+
+test('who only verifies tokens loads no SQL parser', () => {
+  const seen = `
+    import { register } from 'node:module'
+    const hooks = 'export async function resolve(name, context, next) { if (name.includes("sqlparser")) throw new Error("loaded " + name); return next(name, context) }'
+    register('data:text/javascript,' + encodeURIComponent(hooks))
+    const { createVerifier } = await import('tenure-sdk')
+    const guard = await import('tenure-sdk/guard').catch((error) => error.message)
+    process.stdout.write(typeof createVerifier + ' ' + guard)
+  `
+  writeFileSync(join(folder, 'without-parser.mjs'), seen)
+  expect(run(process.execPath, ['without-parser.mjs'])).toBe('function loaded @guanmingchiu/sqlparser-ts')
+})
+
+test('its guard refuses and lets pass from plain JavaScript, under the Node of the machine and the one of this product', () => {
+  const consumer = `
+    import { createTenantGuard, guardedMysqlPool, guardViolationIn } from 'tenure-sdk/guard'
+    const seen = []
+    const connection = {
+      query: async ({ sql }) => { seen.push(sql); return [[{ modes: '', charset: 'utf8mb4' }], []] },
+      execute: async ({ sql }) => { seen.push(sql); return [[], []] },
+      release() {}, destroy() {},
+    }
+    const pool = { getConnection: async () => connection, end: async () => {} }
+    const guard = await createTenantGuard({ dialect: 'mysql', tables: { orders: { tenant: 'tenant_id' } } })
+    const guarded = guardedMysqlPool(guard, pool)
+    const context = { tenantUid: '01890000-0000-7000-8000-00000000000a', workspaceUid: undefined }
+    const reason = await guarded.withTenant(context, async (db) => {
+      await db.table('orders').find()
+      return db.query('SELECT * FROM orders').catch((error) => guardViolationIn(error).reason)
+    })
+    process.stdout.write([reason, seen.length, seen[1]].join(' '))
+  `
+  writeFileSync(join(folder, 'guard-consumer.mjs'), consumer)
+  const ran = 'unpinned-tenant 2 SELECT * FROM `orders` WHERE `tenant_id` = ?'
+  for (const node of ['node', process.execPath]) expect(run(node, ['guard-consumer.mjs'])).toBe(ran)
 }, 20_000)
 
 test('what its page shows compiles against what is installed, in either TypeScript, and wrong use does not', () => {
