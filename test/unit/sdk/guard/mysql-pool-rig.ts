@@ -25,7 +25,8 @@ export interface PoolRig extends AsyncDisposable {
   readonly account: MysqlAccount & { readonly database: string }
   /** Behind the guard's back, for the test to look and to plant. */
   readonly bare: Pool
-  open(mode?: GuardMode, options?: PoolOptions): Promise<OpenedPool>
+  /** `atConnect` runs on every new connection before anything else does. */
+  open(mode?: GuardMode, options?: PoolOptions, atConnect?: string): Promise<OpenedPool>
 }
 
 export interface OpenedPool {
@@ -48,7 +49,7 @@ export async function createPoolRig(): Promise<PoolRig> {
   return {
     account,
     bare,
-    async open(mode = 'enforce', options = {}) {
+    async open(mode = 'enforce', options = {}, atConnect = 'SELECT 1') {
       const violations: Violation[] = []
       const guard = await createTenantGuard({
         dialect: 'mysql',
@@ -57,7 +58,11 @@ export async function createPoolRig(): Promise<PoolRig> {
         mode,
         reporter: { add: (violation) => violations.push(violation) },
       })
-      const pool = guardedMysqlPool(guard, createPool({ ...account, connectionLimit: 4, ...options }))
+      const unguarded = createPool({ ...account, connectionLimit: 4, ...options })
+      unguarded.on('connection', (connection) => {
+        connection.query(atConnect)
+      })
+      const pool = guardedMysqlPool(guard, unguarded)
       pools.push(pool)
       return { guard, pool, violations }
     },
