@@ -15,8 +15,10 @@ export async function findRow<Row extends ObjectLiteral>(
   where: readonly (readonly [property: string, stored: unknown, column: string])[],
 ): Promise<Row | undefined> {
   const metadata = manager.connection.getMetadata(table)
+  const { driver } = manager.connection
   const { sql, columns } = findBy(
     metadata,
+    (name) => driver.escape(name),
     where.map(([, , column]) => column),
   )
   const rows: Record<string, unknown>[] = await manager.query(
@@ -25,7 +27,6 @@ export async function findRow<Row extends ObjectLiteral>(
   )
   const [raw] = rows
   if (raw === undefined) return undefined
-  const { driver } = manager.connection
   const row: Record<string, unknown> = {}
   for (const column of columns) {
     row[column.propertyName] = driver.prepareHydratedValue(raw[column.databaseName] ?? null, column)
@@ -33,7 +34,7 @@ export async function findRow<Row extends ObjectLiteral>(
   return row as Row
 }
 
-function findBy(metadata: EntityMetadata, asked: readonly string[]): CompiledFind {
+function findBy(metadata: EntityMetadata, quoted: (name: string) => string, asked: readonly string[]): CompiledFind {
   const byColumns = compiled.get(metadata) ?? new Map<string, CompiledFind>()
   compiled.set(metadata, byColumns)
   // Column names have no commas.
@@ -41,8 +42,9 @@ function findBy(metadata: EntityMetadata, asked: readonly string[]): CompiledFin
   const known = byColumns.get(key)
   if (known !== undefined) return known
   const { columns, tableName } = metadata
-  const selected = columns.map(({ databaseName }) => databaseName).join(', ')
-  const conditions = asked.map((column) => `${column} = ?`).join(' AND ')
+  // Quoted, a column may have a name that the guard takes for a word of SQL.
+  const selected = columns.map(({ databaseName }) => quoted(databaseName)).join(', ')
+  const conditions = asked.map((column) => `${quoted(column)} = ?`).join(' AND ')
   const filter = asked.length === 0 ? '' : ` WHERE ${conditions}`
   const made = { sql: `SELECT ${selected} FROM ${tableName}${filter} LIMIT 1`, columns }
   byColumns.set(key, made)
