@@ -1,18 +1,22 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createLog } from './log.ts'
 import { openDatabase } from './open-database.ts'
 import { createOrdersServer } from './orders-server.ts'
 import { readSettings } from './settings.ts'
+import { openTenancy } from './tenancy.ts'
 
 /** How long requests under way may take once the service is told to stop. */
 const graceMs = 10_000
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env)
-  const database = await openDatabase(settings.databaseUrl)
+  const log = createLog((line) => process.stderr.write(line))
+  const tenancy = await openTenancy(settings, log)
+  const database = await openDatabase(settings.databaseUrl, tenancy.guard)
   try {
-    const server = createOrdersServer(settings, database, (line) => process.stderr.write(`orders-service: ${line}\n`))
+    const server = createOrdersServer(settings, database, tenancy, log)
     server.listen(settings.port, settings.host)
     await once(server, 'listening')
     const { address, family, port } = server.address() as AddressInfo
@@ -22,6 +26,7 @@ async function main(): Promise<void> {
     await stop(server)
   } finally {
     await database.destroy()
+    await tenancy.reporter?.[Symbol.asyncDispose]()
   }
 }
 

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { TenantContext } from 'tenure-sdk'
+import { type TenantContext, tenantCacheKey } from 'tenure-sdk'
+import { type TenantGuard, tenantRepository } from 'tenure-sdk/guard'
 import { type DataSource, MoreThan } from 'typeorm'
 import { type Order, OrderTable } from './order.ts'
+import type { OrderCache } from './order-cache.ts'
 
 export interface NewOrder {
   readonly item: string
@@ -20,16 +22,25 @@ export interface Orders {
   /** Undefined when this workspace has no order of that id, whoever else has one. */
   get(orderId: string): Promise<Order | undefined>
   create(order: NewOrder): Promise<Order>
+  /** Everybody's. A query as it is forgotten: it names neither tenant nor workspace. */
+  listUnscoped(): Promise<readonly { readonly order_id: string }[]>
+}
+
+/** What is the same for all requests. */
+export interface OrdersParts {
+  readonly database: DataSource
+  readonly guard: TenantGuard
+  readonly cache: OrderCache
 }
 
 /** The place comes from the verified token alone, never from anything else in the request. */
-export function ordersOf(database: DataSource, context: TenantContext): Orders {
-  const place = { tenantId: context.tenantUid, workspaceId: context.workspaceUid }
-  const table = database.getRepository(OrderTable)
+export function ordersOf({ database, guard, cache }: OrdersParts, context: TenantContext): Orders {
+  const table = tenantRepository(guard, database.getRepository(OrderTable), context)
+  const cacheKey = (orderId: string) => tenantCacheKey(context, 'order', orderId)
   return {
     async list(pageSize, after) {
       const found = await table.find({
-        where: { ...place, ...(after === undefined ? {} : { orderId: MoreThan(after) }) },
+        where: after === undefined ? {} : { orderId: MoreThan(after) },
         order: { orderId: 'ASC' },
         // One more than asked for says whether there is another page.
         take: pageSize + 1,
@@ -38,13 +49,18 @@ export function ordersOf(database: DataSource, context: TenantContext): Orders {
       return { orders, nextAfter: found.length > pageSize ? orders.at(-1)?.orderId : undefined }
     },
     async get(orderId) {
-      return (await table.findOneBy({ ...place, orderId })) ?? undefined
+      const key = cacheKey(orderId)
+      const found = cache.get(key) ?? (await table.findOne({ where: { orderId } }))
+      // An order never changes, so what is remembered stays true.
+      if (found !== undefined) cache.set(key, found)
+      return found
     },
     async create({ item, quantity }) {
-      const createdBy = context.principal
-      const order: Order = { ...place, orderId: randomUUID(), item, quantity, createdBy, createTime: new Date() }
+      const { tenantUid: tenantId, workspaceUid: workspaceId, principal: createdBy } = context
+      const order = { orderId: randomUUID(), item, quantity, createdBy, createTime: new Date() }
       await table.insert(order)
-      return order
+      return { tenantId, workspaceId, ...order }
     },
+    listUnscoped: () => database.query('SELECT order_id FROM orders ORDER BY order_id LIMIT 100'),
   }
 }

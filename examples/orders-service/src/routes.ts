@@ -4,11 +4,20 @@ import type { Order } from './order.ts'
 import type { Orders } from './orders.ts'
 import { readNewOrder } from './read-new-order.ts'
 import { notFound, RequestError } from './request-error.ts'
+import type { Stock } from './stock.ts'
 
 export interface Route {
   /** The workspace the address names, if it names one. */
   readonly workspace: string | undefined
   readonly orderId: string | undefined
+}
+
+/** What a request acts with. */
+export interface Desk {
+  readonly orders: Orders
+  readonly stock: Stock | undefined
+  /** Whether `GET /orders/all` is there. */
+  readonly unscopedReport: boolean
 }
 
 export interface Answer {
@@ -28,13 +37,17 @@ export function routeOf(request: IncomingMessage): Route | undefined {
   return match === null ? undefined : { workspace: match[1], orderId: match[2] }
 }
 
-/** Acts in the workspace that `orders` was made for. */
+/** Acts in the workspace that the orders of the desk were made for. */
 export async function handle(
   request: IncomingMessage,
   { orderId }: Route,
   context: TenantContext,
-  orders: Orders,
+  { orders, stock, unscopedReport }: Desk,
 ): Promise<Answer> {
+  if (orderId === 'all' && unscopedReport) {
+    requirePermission(context, 'orders.read')
+    return { status: 200, body: { order_ids: (await orders.listUnscoped()).map((row) => row.order_id) } }
+  }
   if (orderId !== undefined) {
     if (request.method !== 'GET') throw methodNotAllowed('GET')
     requirePermission(context, 'orders.read')
@@ -48,7 +61,9 @@ export async function handle(
   }
   if (request.method !== 'POST') throw methodNotAllowed('GET, POST')
   requirePermission(context, 'orders.write')
-  const created = await orders.create(await readNewOrder(request))
+  const order = await readNewOrder(request)
+  await stock?.reserve(order, context)
+  const created = await orders.create(order)
   return { status: 201, body: orderToJson(created), headers: { location: `/orders/${created.orderId}` } }
 }
 

@@ -6,27 +6,84 @@ export interface Settings {
   readonly issuer: string
   readonly jwksUrl: string
   readonly audience: string
+  readonly guardMode: 'enforce' | 'report'
+  /** Serves `GET /orders/all`, whose query names no tenant: to see what the guard does about it. */
+  readonly unscopedReport: boolean
+  /** Undefined: what the guard sees is in the log alone. */
+  readonly reports: KeyAt | undefined
+  /** Undefined: no stock service is asked. */
+  readonly stock: (KeyAt & { readonly stockUrl: string }) | undefined
 }
 
-const names = ['ORDERS_ADDRESS', 'ORDERS_DATABASE_URL', 'TENURE_ISSUER', 'TENURE_JWKS_URL', 'ORDERS_AUDIENCE'] as const
+/** What this service may ask of Tenure. Two keys, because whoever may call in the name of others may do very much. */
+export interface KeyAt {
+  readonly url: string
+  /** Secret. */
+  readonly apiKey: string
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const required = [
+  'ORDERS_ADDRESS',
+  'ORDERS_DATABASE_URL',
+  'TENURE_ISSUER',
+  'TENURE_JWKS_URL',
+  'ORDERS_AUDIENCE',
+] as const
 
 /** What an operator has to mend before the service can start. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError'
 }
 
-/** There are no defaults: a service that guessed its issuer or audience would accept the tokens of somebody else. */
-export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
-  const missing = names.filter((name) => (env[name] ?? '').trim() === '')
+/** What says whom to believe has no defaults: a service that guessed its issuer or audience would accept the tokens of somebody else. */
+export function readSettings(env: Environment): Settings {
+  const missing = required.filter((name) => textOf(env, name) === undefined)
   if (missing.length > 0) throw new SettingsError(`Set ${missing.join(', ')}. README.md says what they mean.`)
-  const text = (name: (typeof names)[number]): string => (env[name] ?? '').trim()
+  const text = (name: (typeof required)[number]): string => textOf(env, name) ?? ''
   return {
     ...parseAddress(text('ORDERS_ADDRESS')),
     databaseUrl: parseDatabaseUrl(text('ORDERS_DATABASE_URL')),
     issuer: text('TENURE_ISSUER'),
     jwksUrl: text('TENURE_JWKS_URL'),
     audience: text('ORDERS_AUDIENCE'),
+    guardMode: oneOf(env, 'ORDERS_GUARD_MODE', ['enforce', 'report']),
+    unscopedReport: oneOf(env, 'ORDERS_UNSCOPED_REPORT', ['0', '1']) === '1',
+    ...controlPlaneFrom(env),
   }
+}
+
+function controlPlaneFrom(env: Environment): Pick<Settings, 'reports' | 'stock'> {
+  const url = textOf(env, 'TENURE_URL')
+  const reportKey = textOf(env, 'TENURE_REPORT_KEY')
+  const callKey = textOf(env, 'TENURE_CALL_KEY')
+  const stockUrl = textOf(env, 'ORDERS_STOCK_URL')
+  if (url === undefined && (reportKey ?? callKey) !== undefined)
+    throw new SettingsError('Set TENURE_URL with the keys.')
+  if ((stockUrl === undefined) !== (callKey === undefined)) {
+    throw new SettingsError('Set ORDERS_STOCK_URL and TENURE_CALL_KEY, or neither: calls carry a context.')
+  }
+  return {
+    reports: url === undefined || reportKey === undefined ? undefined : { url, apiKey: reportKey },
+    stock:
+      url === undefined || callKey === undefined || stockUrl === undefined
+        ? undefined
+        : { url, apiKey: callKey, stockUrl },
+  }
+}
+
+function textOf(env: Environment, name: string): string | undefined {
+  const text = (env[name] ?? '').trim()
+  return text === '' ? undefined : text
+}
+
+/** The first is the default. Anything else is a mistake to be told: a guard nobody meant to switch off would be off. */
+function oneOf<Word extends string>(env: Environment, name: string, words: readonly [Word, ...Word[]]): Word {
+  const text = textOf(env, name) ?? words[0]
+  const word = words.find((each) => each === text)
+  if (word === undefined) throw new SettingsError(`${name} has to be ${words.join(' or ')}.`)
+  return word
 }
 
 function parseAddress(text: string): Pick<Settings, 'host' | 'port'> {
