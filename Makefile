@@ -42,6 +42,11 @@ run-real: install ## Serve on MySQL and OpenBao, with the orders service beside 
 test: install rigs ## Run every test; the last line is the count
 	@$(node) node_modules/vitest/vitest.mjs run
 
+.PHONY: record-statements
+record-statements: install rigs ## Rewrite the recorded corpus of the guard: what the stores say to each engine
+	@UPDATE_STATEMENTS=1 $(node) node_modules/vitest/vitest.mjs run test/attack/emitted-statements.test.ts
+	@$(tools) node_modules/.bin/biome format --write test/unit/sql-guard
+
 .PHONY: rigs
 rigs: install ## Install the programs that tests start and packages do not bring
 	@scripts/rigs

@@ -23,6 +23,7 @@ import { createPipeline } from './rpc/pipeline.ts'
 import { createReflection } from './rpc/reflection.ts'
 import { tenureServices } from './rpc/services.ts'
 import { createServices } from './service-list.ts'
+import type { StatementObserver } from './storage-parts.ts'
 import { createConnectHandler } from './transport/connect/connect-handler.ts'
 import { createGrpcServer } from './transport/grpc/grpc-server.ts'
 import { createHttpServer } from './transport/http/http-server.ts'
@@ -33,6 +34,8 @@ export interface ServerOverrides {
   readonly clock?: Clock
   readonly random?: RandomFill
   readonly log?: Log
+  /** Hears every statement that the guard let through, as it was bound, before it runs. */
+  readonly observeStatement?: StatementObserver
 }
 
 export interface Server extends AsyncDisposable {
@@ -59,6 +62,7 @@ export interface Runtime {
   readonly jitter: () => number
   readonly log: Log
   readonly metrics: Metrics
+  readonly observeStatement: StatementObserver | undefined
 }
 
 export function createRuntime(config: Config, overrides: ServerOverrides = {}): Runtime {
@@ -71,6 +75,7 @@ export function createRuntime(config: Config, overrides: ServerOverrides = {}): 
     jitter: createJitter(pooledRandom(random)),
     log: overrides.log ?? createLog({ level: logLevelOf[config.logLevel] }),
     metrics: createMetrics({ runtime: true }),
+    observeStatement: overrides.observeStatement,
   }
 }
 

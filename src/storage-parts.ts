@@ -5,7 +5,7 @@ import type { SqliteConfig } from './config/stores.ts'
 import type { Runtime } from './server.ts'
 import { createGuard, type Guard } from './sql-guard/guard.ts'
 import type { GuardSink } from './sql-guard/guard-refusal.ts'
-import type { GuardDialect } from './sql-guard/guard-types.ts'
+import type { GuardBinding, GuardDialect } from './sql-guard/guard-types.ts'
 import type { Database } from './storage/database.ts'
 import type { MigrationStatus } from './storage/migration-status.ts'
 import { schemaVersion } from './storage/migrations/migrations.ts'
@@ -78,12 +78,15 @@ export async function openStorage(config: Config, runtime: Runtime): Promise<Sto
 
 type OpenedStorage = Omit<Storage, 'onRefusal'>
 
-function openGuard(
+/** What passed the guard, and what the connection was bound to. */
+export type StatementObserver = (sql: string, params: readonly unknown[], binding: GuardBinding | undefined) => void
+
+async function openGuard(
   dialect: GuardDialect,
-  { log, metrics }: Runtime,
+  { log, metrics, observeStatement }: Runtime,
   listeners: readonly RefusalListener[],
 ): Promise<Guard> {
-  return createGuard({
+  const guard = await createGuard({
     dialect,
     tables: guardedTables(),
     sink: {
@@ -96,6 +99,15 @@ function openGuard(
       },
     },
   })
+  if (observeStatement === undefined) return guard
+  return {
+    check(sql, params, binding) {
+      guard.check(sql, params, binding)
+      observeStatement(sql, params, binding)
+    },
+    checkText: (sql, binding) => guard.checkText(sql, binding),
+    toBindable: (params) => guard.toBindable(params),
+  }
 }
 
 async function openSqliteStorage(

@@ -11,6 +11,7 @@ import { loadConfig } from '../../src/config/load-config.ts'
 import { type Log, silentLog } from '../../src/observe/log.ts'
 import { openPlatform } from '../../src/platform.ts'
 import { createRuntime, type Server, startServer } from '../../src/server.ts'
+import type { StatementObserver } from '../../src/storage-parts.ts'
 import { databaseUrlOf, ensureDatabase } from './test-database.ts'
 import { ensureKeyring, keyringSettingsOf } from './test-keyring.ts'
 
@@ -33,6 +34,7 @@ export interface TestServerOptions {
   readonly clock?: Clock
   /** Silent when unset. */
   readonly log?: Log
+  readonly observeStatement?: StatementObserver
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -59,7 +61,12 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const databaseUrl = options.env?.TENURE_DATABASE_URL ?? databaseUrlOf(folder)
   await Promise.all([ensureDatabase(databaseUrl), ensureKeyring({ ...keyringSettingsOf(folder), ...options.env })])
   const config = testConfig(folder, options.env)
-  const overrides = { log: options.log ?? silentLog, ...(options.clock === undefined ? {} : { clock: options.clock }) }
+  const { clock, observeStatement } = options
+  const overrides = {
+    log: options.log ?? silentLog,
+    ...(clock === undefined ? {} : { clock }),
+    ...(observeStatement === undefined ? {} : { observeStatement }),
+  }
   {
     const runtime = createRuntime(config, overrides)
     await using platform = await openPlatform(config, runtime)
