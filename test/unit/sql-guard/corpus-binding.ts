@@ -62,6 +62,10 @@ export const sqlite = (sql: string, options: EntryOptions = {}): CorpusEntry[] =
 /** Written with double quotes in the corpus, with backticks on the wire. */
 export const mysql = (sql: string, options: EntryOptions = {}): CorpusEntry[] => [entry('mysql', sql, options)]
 
+/** As it stands, double quotes and all. */
+export const mysqlAsWritten = (sql: string, options: EntryOptions = {}): CorpusEntry[] =>
+  mysql('', options).map((empty) => ({ ...empty, name: `mysql: ${sql}`, sql }))
+
 export const both = (sql: string, options: EntryOptions = {}): CorpusEntry[] => [
   ...sqlite(sql, options),
   ...mysql(sql, options),

@@ -2,6 +2,7 @@ import type { GuardRefusalReason } from '../../../src/sql-guard/guard-refusal.ts
 import type { CorpusEntry } from './corpus-binding.ts'
 import { HONEST } from './corpus-honest.ts'
 import { HOSTILE_BINDINGS } from './corpus-hostile-bindings.ts'
+import { HOSTILE_CLASSES } from './corpus-hostile-classes.ts'
 import { HOSTILE_TEXTS } from './corpus-hostile-texts.ts'
 import { HOSTILE_TREES } from './corpus-hostile-trees.ts'
 
@@ -16,7 +17,12 @@ function verdictsOf(groups: Readonly<Partial<Record<GuardRefusalReason, CorpusEn
   )
 }
 
-export const HOSTILE: readonly CorpusVerdict[] = [HOSTILE_TEXTS, HOSTILE_TREES, HOSTILE_BINDINGS].flatMap(verdictsOf)
+export const HOSTILE: readonly CorpusVerdict[] = [
+  HOSTILE_TEXTS,
+  HOSTILE_TREES,
+  HOSTILE_CLASSES,
+  HOSTILE_BINDINGS,
+].flatMap(verdictsOf)
 
 export const CORPUS: readonly CorpusVerdict[] = [
   ...HONEST.map((entry) => ({ ...entry, refusal: undefined })),
