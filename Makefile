@@ -45,7 +45,7 @@ test: install rigs ## Run every test; the last line is the count
 .PHONY: record-statements
 record-statements: install rigs ## Rewrite what is recorded for the guard: what stores say, what engines answer
 	@UPDATE_STATEMENTS=1 $(node) node_modules/vitest/vitest.mjs run test/attack/emitted-statements.test.ts \
-	  test/unit/sql-guard/sqlite-hostile-outcomes.test.ts test/unit/sql-guard/mysql-hostile-outcomes.test.ts
+	  test/unit/sql-guard/sqlite-guard-on-engine.test.ts test/unit/sql-guard/mysql-guard-on-engine.test.ts
 	@$(tools) node_modules/.bin/biome format --write test/unit/sql-guard
 
 .PHONY: rigs
