@@ -115,6 +115,10 @@ bench-secrets: install rigs ## Measure secrets on MySQL and OpenBao beside raw c
 bench-tokens: install rigs ## Measure tokens, signed, issued and verified, beside bare Ed25519
 	@$(node) test/bench/bench-tokens.ts $(args)
 
+.PHONY: bench-guard
+bench-guard: install rigs ## Measure what the guard adds to a statement beside a bare look-up and a bare read
+	@$(node) test/bench/bench-guard.ts $(args)
+
 .PHONY: clean
 clean: ## Remove what was installed and built; .tenure/ with its data stays
 	@rm -rf node_modules build coverage examples/orders-service/node_modules
