@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { createGuard, type Guard } from '../../../src/sql-guard/guard.ts'
 import { guardRefusalIn } from '../../../src/sql-guard/guard-refusal.ts'
@@ -78,5 +80,26 @@ describe('bounds', () => {
       reasonOf(() => guard.checkText(`SELECT ${columns} FROM members WHERE tenant_id = ?`, TENANT_BINDING)),
     ).toBeUndefined()
     expect(reasonOf(() => guard.checkText('SELECT 2', TENANT_BINDING))).toBeUndefined()
+  })
+
+  /** Megabytes that are still held when everything else has been let go. */
+  function heldAfter(act: () => void): number {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    collect()
+    const before = process.memoryUsage().heapUsed
+    act()
+    collect()
+    return (process.memoryUsage().heapUsed - before) / 2 ** 20
+  }
+
+  test('verdicts are kept for so many texts and no more, however many are tried', async () => {
+    const other = await createGuard({ dialect: 'sqlite', tables: TABLES, sink: { refused: () => {} } })
+    const tryMany = (count: number, padding: string) => () => {
+      for (let n = 0; n < count; n += 1) reasonOf(() => other.checkText(`; ${n} ${padding}`, TENANT_BINDING))
+    }
+    expect(heldAfter(tryMany(200_000, ''))).toBeLessThan(4)
+    // Few enough by their number, and too many by their length.
+    expect(heldAfter(tryMany(1_500, 'x'.repeat(100_000)))).toBeLessThan(30)
   })
 })
