@@ -48,6 +48,14 @@ record-statements: install rigs ## Rewrite what is recorded for the guard: what 
 	  test/unit/sql-guard/sqlite-guard-on-engine.test.ts test/unit/sql-guard/mysql-guard-on-engine.test.ts
 	@$(tools) node_modules/.bin/biome format --write test/unit/sql-guard
 
+.PHONY: mutants
+mutants: install ## Change guard, scope and decision one expression at a time; fails when one lives on unexplained
+	@$(node) scripts/mutants.ts $(args)
+
+.PHONY: mutants-predicates
+mutants-predicates: install ## Remove one predicate at a time in a scratch copy; fails when no test notices
+	@$(node) scripts/mutants-predicates.ts $(args)
+
 .PHONY: rigs
 rigs: install ## Install the programs that tests start and packages do not bring
 	@scripts/rigs
