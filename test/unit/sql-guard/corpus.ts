@@ -1,5 +1,6 @@
 import type { GuardRefusalReason } from '../../../src/sql-guard/guard-refusal.ts'
 import type { CorpusEntry } from './corpus-binding.ts'
+import { HONEST_CLAUSES, HOSTILE_CLAUSES } from './corpus-clauses.ts'
 import { HONEST } from './corpus-honest.ts'
 import { HOSTILE_BINDINGS } from './corpus-hostile-bindings.ts'
 import { HOSTILE_CLASSES } from './corpus-hostile-classes.ts'
@@ -21,10 +22,11 @@ export const HOSTILE: readonly CorpusVerdict[] = [
   HOSTILE_TEXTS,
   HOSTILE_TREES,
   HOSTILE_CLASSES,
+  HOSTILE_CLAUSES,
   HOSTILE_BINDINGS,
 ].flatMap(verdictsOf)
 
 export const CORPUS: readonly CorpusVerdict[] = [
-  ...HONEST.map((entry) => ({ ...entry, refusal: undefined })),
+  ...[...HONEST, ...HONEST_CLAUSES.flat()].map((entry) => ({ ...entry, refusal: undefined })),
   ...HOSTILE,
 ]
