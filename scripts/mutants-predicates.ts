@@ -40,6 +40,7 @@ const behaviour = [
   'test/e2e/secrets.test.ts',
   'test/e2e/restored.test.ts',
   'test/e2e/resource-rules.test.ts',
+  'test/e2e/accountable.test.ts',
   'test/attack/foreign-names.test.ts',
 ]
 /** Where behaviour does not show it, what is on record of the statement does. */

@@ -228,6 +228,15 @@ const audit: StoryStep[] = [
 ]
 
 const endings: StoryStep[] = [
+  // A second owner, who is counted when one of them goes.
+  step('MembershipService/CreateMembership', {
+    parent: acme,
+    membershipId: 'second-owner',
+    membership: { user: `${acme}/users/bob`, roles: ['roles/owner'] },
+  }),
+  step('UserService/DisableUser', { name: `${acme}/users/bob` }),
+  step('UserService/EnableUser', { name: `${acme}/users/bob` }),
+  step('MembershipService/DeleteMembership', { name: `${acme}/memberships/second-owner` }),
   step('MembershipService/DeleteMembership', { name: `${prod}/memberships/of-user` }),
   step('UserService/DeleteUser', { name: `${acme}/users/carol`, force: true }),
   step('RoleService/DeleteRole', { name: `${acme}/roles/reader`, force: true }),
