@@ -56,13 +56,18 @@ const platform: StoryStep[] = [
   after('ApiKeyService/CreateApiKey', 'ApiKeyService/RevokeApiKey', { name: '{name}' }),
   step('ServiceAccountService/DisableServiceAccount', { name: 'serviceAccounts/operator' }),
   step('ServiceAccountService/EnableServiceAccount', { name: 'serviceAccounts/operator' }),
+  // What goes takes its keys along.
+  step('ApiKeyService/CreateApiKey', { apiKey: { serviceAccount: 'serviceAccounts/operator' } }),
   step('ServiceAccountService/DeleteServiceAccount', { name: 'serviceAccounts/operator', force: true }),
 ]
 
 const tenants: StoryStep[] = [
   step('TenantService/CreateTenant', { tenantId: 'acme', requestId: 'once' }),
   step('TenantService/CreateTenant', { tenantId: 'acme', requestId: 'once' }),
-  step('TenantService/CreateTenant', { tenantId: 'globex' }),
+  step('TenantService/CreateTenant', {
+    tenantId: 'globex',
+    initialOwner: { issuer: 'https://idp.example', subject: 'first' },
+  }),
   step('TenantService/GetTenant', { name: acme }),
   step('TenantService/BatchGetTenants', { names: [acme, 'tenants/globex'] }),
   ...lists('TenantService/ListTenants', {}, `state = ACTIVE AND (display_name = "A*" OR ${since})`, 'create_time desc'),
@@ -224,6 +229,7 @@ const audit: StoryStep[] = [
       'event_time',
     ),
     ...(parent === prod ? [] : [step('AuditService/VerifyAuditChain', { parent })]),
+    ...(parent === acme ? [step('AuditService/VerifyAuditChain', { parent, chain: 'access/replica-1' })] : []),
   ]),
 ]
 
@@ -242,6 +248,10 @@ const endings: StoryStep[] = [
   step('RoleService/DeleteRole', { name: `${acme}/roles/reader`, force: true }),
   step('ServiceAccountService/CreateServiceAccount', { parent: acme, serviceAccountId: 'gone' }),
   step('ServiceAccountService/DeleteServiceAccount', { name: `${acme}/serviceAccounts/gone`, force: true }),
+  ...[acme, prod].map((parent) =>
+    step('ApiKeyService/CreateApiKey', { parent, apiKey: { serviceAccount: `${acme}/serviceAccounts/robot` } }),
+  ),
+  step('ServiceAccountService/DeleteServiceAccount', { name: `${acme}/serviceAccounts/robot`, force: true }),
 ]
 
 /** Every method of every service, each of them answered: what the stores have to say, they say here. */
