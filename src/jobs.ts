@@ -24,14 +24,14 @@ export function openJobs(platform: Platform, runtime: Runtime, { sealer }: Keys,
     erase: (context, table, keepFeedId) => eraseRows(storage.cell, context, table, keepFeedId),
   }
   return startJobRunner({
-    homes: homesOf(platform),
+    homes: operationHomes(platform),
     jobs: [purgeTenantJob(purge), purgeWorkspaceJob(purge), ...more],
     ...{ clock, jitter, log, holder: ids.next() },
     ended: metrics.operationEnded,
   })
 }
 
-function homesOf({ storage, directory, capabilities }: Platform): OperationHome[] {
+export function operationHomes({ storage, directory, capabilities }: Platform): OperationHome[] {
   const ofTenants = capabilities.operations
   const ofPlatform = capabilities['platform-operations']
   return [

@@ -6,6 +6,7 @@ import { callCommand } from './call-command.ts'
 import { migrateCommand } from './migrate-command.ts'
 import { restoredCommand } from './restored-command.ts'
 import { serveCommand } from './serve-command.ts'
+import { verifyReportCommand } from './verify-report-command.ts'
 
 /** Runs one command line. Answers the exit code; throws what stops a start. `stop` asks a server to drain. */
 export async function runCli(argv: readonly string[], stop: AbortSignal): Promise<number> {
@@ -43,6 +44,15 @@ export async function runCli(argv: readonly string[], stop: AbortSignal): Promis
     .argument('<action>', 'up, status or plan')
     .option('-o, --output <format>', 'text or json', 'text')
     .action((action: string, options: { output: string }) => finish(migrateCommand(action, options.output)))
+  command(
+    'verify-report',
+    'Check the signature of an isolation report, offline, and print what it says.',
+    'tenure verify-report report.json --keys jwks.json',
+  )
+    .argument('<file>', 'the answer of GetIsolationReport, or its signed_report; - reads it from standard input')
+    .requiredOption('-k, --keys <file or url>', 'the JWK set of the installation')
+    .option('-o, --output <format>', 'text or json', 'text')
+    .action((file: string, options: { keys: string; output: string }) => finish(verifyReportCommand(file, options)))
   command(
     'call',
     'Call any RPC of a running server with a JSON request.',

@@ -1,5 +1,6 @@
 import type { EntityManager, EntityMetadata, EntitySchema, ObjectLiteral, SelectQueryBuilder } from 'typeorm'
 import { findRow } from './find-row.ts'
+import { insertRows } from './insert-rows.ts'
 
 /** A condition in SQL over properties of the row, written `row.<property>`, with named parameters of its own. */
 export interface Condition {
@@ -120,15 +121,6 @@ export function createRows<Row extends ObjectLiteral>(
       return found.length
     },
   }
-}
-
-async function insertRows<Row extends ObjectLiteral>(
-  manager: EntityManager,
-  table: EntitySchema<Row>,
-  rows: readonly Row[],
-): Promise<void> {
-  const values = rows as unknown as never
-  await manager.createQueryBuilder().insert().into(table).values(values).updateEntity(false).execute()
 }
 
 async function deleteRows<Row extends ObjectLiteral>(

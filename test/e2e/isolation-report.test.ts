@@ -1,3 +1,7 @@
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { toJsonString } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
 import { DiagnosticsService } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
@@ -6,26 +10,24 @@ import {
   IsolationReport_Outcome,
   IsolationReportSchema,
 } from '../../src/gen/tenure/v1/isolation_report_pb.ts'
+import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { ended, metadataOf, responseOf } from '../support/operation.ts'
-import { openSideDoor, type SideDoor } from '../support/side-door.ts'
+import { reasonOf } from '../support/reason.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
 let server: TestServer
-let rows: SideDoor
 let acme: TenantFixture
 let globex: TenantFixture
 
 beforeAll(async () => {
   server = await startTestServer()
-  rows = await openSideDoor(server.databaseUrl)
   await seedPermissions(server)
   acme = await seedTenant(server, 'acme')
   globex = await seedTenant(server, 'globex')
 })
 
 afterAll(async () => {
-  await rows[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()
 })
 
@@ -45,4 +47,63 @@ test('an installation that nobody touched passes every probe, and the canaries s
     expect(report.probes.filter(({ checkedCount }) => checkedCount === 0n)).toEqual([])
   }
   expect([acme.uid, globex.uid]).not.toContain('')
+})
+
+function verify(file: string, keys: string): Promise<{ code: number | null; out: string; err: string }> {
+  const child = spawn(process.execPath, ['src/main.ts', 'verify-report', file, '--keys', keys], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const out: Buffer[] = []
+  const err: Buffer[] = []
+  child.stdout.on('data', (part: Buffer) => out.push(part))
+  child.stderr.on('data', (part: Buffer) => err.push(part))
+  return new Promise((resolve) => {
+    child.on('close', (code) =>
+      resolve({ code, out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString() }),
+    )
+  })
+}
+
+test('a report is listed, answered whole, and verified offline; one that was changed is not', async () => {
+  const client = server.client(DiagnosticsService)
+  const { isolationReports } = await client.listIsolationReports({ filter: 'outcome = PASSED' })
+  expect(isolationReports).toHaveLength(2)
+  expect(isolationReports[0]?.signedReport).toBe('')
+  const { isolationReport } = await client.getIsolationReport({ name: isolationReports[0]?.name ?? '' })
+  if (isolationReport === undefined) throw new Error('there is no report')
+  const [file, changed, keys] = ['report.json', 'changed.json', 'jwks.json'].map((name) =>
+    join(server.folder, name),
+  ) as [string, string, string]
+  writeFileSync(file, toJsonString(IsolationReportSchema, isolationReport))
+  writeFileSync(keys, await (await fetch(`${server.httpUrl}/.well-known/jwks.json`)).text())
+  const good = await verify(file, keys)
+  expect(good).toMatchObject({ code: 0, err: '' })
+  expect(good.out).toContain(`${isolationReport.name}: PASSED`)
+  expect(good.out).toMatch(/canaries +PASSED +\d+ +0/)
+  expect(await verify(file, `${server.httpUrl}/.well-known/jwks.json`)).toMatchObject({ code: 0 })
+  const [head = '', payload = '', signature = ''] = isolationReport.signedReport.split('.')
+  const forged = Buffer.from(Buffer.from(payload, 'base64url').toString().replace('PASSED', 'FAILED')).toString(
+    'base64url',
+  )
+  writeFileSync(changed, [head, forged, signature].join('.'))
+  expect(await verify(changed, keys)).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/changed/) })
+  expect((await verify(file, file)).err).toMatch(/no JWK set/)
+})
+
+test('a tenant learns nothing of the reports of the platform', async () => {
+  const own = server.client(DiagnosticsService, acme.ownerKey)
+  expect(await reasonOf(own.diagnoseIsolation({}))).toBe('PERMISSION_MISSING')
+  expect(await reasonOf(own.listIsolationReports({}))).toBe('PERMISSION_MISSING')
+})
+
+test('nobody takes the names of the canaries', async () => {
+  const { createTenant } = server.client(TenantService)
+  expect(await reasonOf(createTenant({ tenantId: 'tenure-canary-a' }))).toBe('INVALID_FIELD')
+})
+
+test('the metric says when the last look passed', async () => {
+  const metrics = await (await fetch(`${server.httpUrl}/metrics`)).text()
+  const seconds = Number(/^tenure_isolation_last_success_timestamp_seconds (\S+)$/m.exec(metrics)?.[1])
+  expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(120)
+  expect(metrics).toContain('tenure_isolation_findings{probe="canaries"} 0')
 })

@@ -1,4 +1,6 @@
-import type { PinColumn } from '../../../src/sql-guard/guard-types.ts'
+/** The key columns of the tables that these statements are about. */
+export type PinColumn = 'tenant_id' | 'workspace_id'
+
 import { T, W } from './corpus-binding.ts'
 
 export interface Table {

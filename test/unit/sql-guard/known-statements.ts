@@ -1,6 +1,6 @@
-import type { GuardDialect, PinColumn } from '../../../src/sql-guard/guard-types.ts'
+import type { GuardDialect } from '../../../src/sql-guard/guard-types.ts'
 import { T, W } from './corpus-binding.ts'
-import { type Condition, type Draw, pinned, type Table, tables, unpinned } from './known-conditions.ts'
+import { type Condition, type Draw, type PinColumn, pinned, type Table, tables, unpinned } from './known-conditions.ts'
 import { drawSelect, glue, type KnownStatement, refusalOf, together } from './known-select.ts'
 
 /** A statement of any kind, with the answer it must get. */
