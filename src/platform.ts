@@ -5,7 +5,6 @@ import { PermissionCatalogue } from './access/engine/catalogue.ts'
 import { createEngine } from './access/engine/engine.ts'
 import type { EngineAlarm } from './access/engine/engine-alarm.ts'
 import { combineEngines, type Engines } from './access/engines.ts'
-import { factsOfCommit } from './access/facts-of-commit.ts'
 import { createFactsReader } from './access/facts-reader.ts'
 import { createFreshness } from './access/freshness.ts'
 import { type AccessGate, createGate } from './access/gate.ts'
@@ -18,6 +17,7 @@ import type { Config } from './config/config.ts'
 import { createAuthenticator } from './credentials/authenticator.ts'
 import { type Feeds, openFeeds } from './feeds.ts'
 import { registerCells } from './placement/cell-store.ts'
+import { changed, compareDirectory, platformChanged } from './platform-changes.ts'
 import type { AccessEvent, AccessRecorder, Authenticator, Demands, Freshness } from './rpc/ports.ts'
 import type { Runtime } from './server.ts'
 import { openStorage, type Storage } from './storage-parts.ts'
@@ -32,7 +32,6 @@ import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/
 import { readCell } from './tenancy/platform-scope.ts'
 import { provisionTenant } from './tenancy/provisioning.ts'
 import { createScopes, type Scopes } from './tenancy/scope.ts'
-import type { Committed } from './tenancy/tenant-unit.ts'
 import { createWriteTurns, type WriteTurns } from './tenancy/write-turns.ts'
 import { createTenantDirectory, type TenantDirectory } from './tenants/tenant-directory.ts'
 import { allHeads } from './tenants/tenant-store.ts'
@@ -240,30 +239,6 @@ function openEngines(
   )
 }
 
-/** A change that the engine knows already, by its revision, costs nothing. */
-async function changed(engines: Engines, commit: JournalCommit | Committed): Promise<void> {
-  const { tenantId, revision, changes, chainHash } = commit
-  const rows = changes.map(([table, workspaceId, id]) => ({ table, workspaceId, id }))
-  const facts = 'contents' in commit ? factsOfCommit(changes, commit.contents) : undefined
-  await engines.tenants.committed({ tenantId, revision, rows, chainHash, ...(facts === undefined ? {} : { facts }) })
-}
-
-/** Reads the directory's part of decisions anew where its head is not the one they were made from: changes were missed, or it was restored. */
-async function compareDirectory(
-  { engines, directory }: { readonly engines?: Engines; readonly directory?: Directory },
-  capabilities: PlatformCapabilities,
-  catalogue: PermissionCatalogue,
-): Promise<void> {
-  if (engines === undefined || directory === undefined) return
-  const head = await directory.readHead()
-  if (head.timelineId === directory.timelineId() && head.revision <= directory.revision()) return
-  directory.startFrom(head)
-  await loadCatalogue(directory, capabilities['permission-catalogue'], catalogue)
-  engines.tenants.catalogueChanged()
-  engines.platform.drop(platformTenantId)
-  await engines.platform.snapshotById(platformTenantId)
-}
-
 function openAccessLog(
   config: Config,
   { clock, ids, log }: Runtime,
@@ -283,22 +258,4 @@ function openAccessLog(
         ? log.error({ count }, 'access events could not be written before the end, and are lost')
         : log.error({ count, err: error }, 'access events cannot be written; they are kept and tried again'),
   })
-}
-
-/** A platform write is in every decision before its caller hears of it. */
-async function platformChanged(
-  { engines, directory }: { readonly engines?: Engines; readonly directory?: Directory },
-  capabilities: PlatformCapabilities,
-  catalogue: PermissionCatalogue,
-  revision: number,
-  changes: readonly (readonly [string, string, string])[],
-): Promise<void> {
-  if (engines === undefined || directory === undefined) return
-  if (changes.some(([table]) => table === 'permissions')) {
-    await loadCatalogue(directory, capabilities['permission-catalogue'], catalogue)
-    engines.tenants.catalogueChanged()
-    engines.platform.catalogueChanged()
-  }
-  const rows = changes.map(([table, workspaceId, id]) => ({ table, workspaceId, id }))
-  await engines.platform.committed({ tenantId: platformTenantId, revision, rows })
 }

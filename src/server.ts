@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 import { ownPermissions } from './access/own-permissions.ts'
-import { startDiagnosisSchedule } from './assurance/isolation/diagnosis-schedule.ts'
+import { openBackground } from './background.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { createIds, type Ids, type RandomFill } from './base/ids.ts'
 import { createJitter } from './base/jitter.ts'
@@ -8,15 +8,11 @@ import { pooledRandom } from './base/random-pool.ts'
 import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
 import { formatListenAddress, httpUrlOf } from './config/listen-address.ts'
-import { openDiagnosis } from './diagnosis.ts'
-import { openGuardRefusals } from './guard-refusals.ts'
-import { openJobs } from './jobs.ts'
-import { openKeys } from './keys.ts'
-import { type AlertHook, createAlertHook, noAlerts } from './observe/alert-hook.ts'
+import { type Keys, openKeys } from './keys.ts'
 import { createLog, type Log } from './observe/log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
-import type { JobRunner } from './operations/job-runner.ts'
 import { openPlatform, type Platform } from './platform.ts'
+import type { ServiceImplementation } from './rpc/call.ts'
 import { createHealth } from './rpc/health.ts'
 import { compilePolicies } from './rpc/method-policy.ts'
 import { createPipeline } from './rpc/pipeline.ts'
@@ -87,43 +83,10 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const keys = stack.use(await openKeys(config, runtime, platform))
   const bound = { ...config.httpAddress }
   const issuer = () => config.issuer ?? httpUrlOf(bound)
-  const late: { jobs?: JobRunner } = {}
-  const alerts = stack.use(openAlerts(config, runtime))
-  const violations = stack.use(openGuardRefusals(platform, runtime, alerts))
-  const services = createServices(platform, runtime, config, keys, issuer, {
-    wake: () => late.jobs?.wake(),
-    flushViolations: () => violations.flush(),
-  })
-  const health = createHealth(tenureServices)
-  const all = [...services, health.implementation]
-  const descriptors = all.map(({ service }) => service)
-  const pipeline = createPipeline({
-    services: all,
-    streams: [...health.streams, ...createReflection(descriptors)],
-    policies: compilePolicies(descriptors, new Set(ownPermissions.map(({ name }) => name))),
-    authenticator: platform.authenticator,
-    gate: platform.gate,
-    freshness: platform.freshness,
-    recorder: platform.recorder,
-    requestHashKey: keys.requestHashKey,
-    ...runtime,
-    limits: {
-      maxDeadlineMs: config.limits.maxDeadlineMs,
-      maxReadsInFlight: config.limits.maxInFlightReads,
-      maxWritesInFlight: config.limits.maxInFlightWrites,
-    },
-  })
-  const diagnosis = openDiagnosis(config, runtime, platform, keys, pipeline, alerts)
-  late.jobs = stack.use(openJobs(platform, runtime, keys, [diagnosis]))
-  stack.use(
-    startDiagnosisSchedule({
-      ...{ directory: platform.directory, capability: platform.capabilities.diagnostics, ...runtime },
-      intervalMs: config.diagnosticsIntervalMs,
-      wake: () => late.jobs?.wake(),
-      passedAt: runtime.metrics.isolationPassedAt,
-      failed: (error) => runtime.log.error({ err: error }, 'a look at isolation could not be asked for'),
-    }),
-  )
+  const background = stack.use(openBackground(config, runtime, platform, keys))
+  const services = createServices(platform, runtime, config, keys, issuer, background)
+  const { pipeline, health } = openPipeline(config, runtime, platform, keys, services)
+  background.start(pipeline)
   const { drainMs } = config.limits
   const tls = config.tls === undefined ? {} : { tls: config.tls }
   const grpc = stack.use(createGrpcServer({ pipeline, drainMs, ...tls }))
@@ -154,10 +117,34 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   return { grpcPort, httpPort, platform, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-function openAlerts({ alerts }: Config, { clock, ids, log }: Runtime): AlertHook {
-  if (alerts === undefined) return noAlerts
-  const failed = (type: string, reason: string) => log.error({ type, reason }, 'an alert could not be delivered')
-  return createAlertHook({ ...alerts, clock, ids, failed })
+/** The steps of every method over what was opened, with health and reflection beside them. */
+function openPipeline(
+  config: Config,
+  runtime: Runtime,
+  platform: Platform,
+  keys: Keys,
+  services: readonly ServiceImplementation[],
+) {
+  const health = createHealth(tenureServices)
+  const all = [...services, health.implementation]
+  const descriptors = all.map(({ service }) => service)
+  const pipeline = createPipeline({
+    services: all,
+    streams: [...health.streams, ...createReflection(descriptors)],
+    policies: compilePolicies(descriptors, new Set(ownPermissions.map(({ name }) => name))),
+    authenticator: platform.authenticator,
+    gate: platform.gate,
+    freshness: platform.freshness,
+    recorder: platform.recorder,
+    requestHashKey: keys.requestHashKey,
+    ...runtime,
+    limits: {
+      maxDeadlineMs: config.limits.maxDeadlineMs,
+      maxReadsInFlight: config.limits.maxInFlightReads,
+      maxWritesInFlight: config.limits.maxInFlightWrites,
+    },
+  })
+  return { pipeline, health }
 }
 
 async function listening(address: { host: string; port: number }, listen: () => Promise<number>): Promise<number> {

@@ -57,12 +57,6 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const decisions = counter('tenure_access_decisions_total', 'Answers of the decision engine.', 'reason')
   const denials = counter('tenure_access_denials_total', 'Calls refused to an authenticated caller.', 'reason')
   const overload = counter('tenure_overloaded_total', 'Calls refused because too many are running.', 'class')
-  const operations = new Counter({
-    name: 'tenure_operations_ended_total',
-    help: 'Long-running operations that ended, by kind and state.',
-    labelNames: ['kind', 'state'],
-    registers,
-  })
   const keyringCalls = new Counter({
     name: 'tenure_keyring_calls_total',
     help: 'Questions to the keyring.',
@@ -85,8 +79,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     accessDecided: (reason) => boundCounter(decisions, byReason, reason).inc(),
     accessDenied: (reason) => denials.inc({ reason }),
     overloaded: (limitClass) => overload.inc({ class: limitClass }),
-    operationEnded: (kind, state) => operations.inc({ kind, state }),
-    ...isolationMeters(registers),
+    ...backgroundMeters(registers),
     keyringCalled(operation, outcome, durationMs) {
       keyringCalls.inc({ operation, outcome })
       keyringLatency.observe({ operation }, durationMs / 1000)
@@ -124,7 +117,15 @@ function meterFor(method: string, handled: Counter, latency: Histogram): MethodM
   }
 }
 
-function isolationMeters(registers: Registry[]): Pick<Metrics, 'isolationLooked' | 'isolationPassedAt'> {
+function backgroundMeters(
+  registers: Registry[],
+): Pick<Metrics, 'operationEnded' | 'isolationLooked' | 'isolationPassedAt'> {
+  const operations = new Counter({
+    name: 'tenure_operations_ended_total',
+    help: 'Long-running operations that ended, by kind and state.',
+    labelNames: ['kind', 'state'],
+    registers,
+  })
   const looks = new Counter({
     name: 'tenure_isolation_reports_total',
     help: 'Looks at the isolation of all tenants that this server made, by outcome.',
@@ -143,6 +144,7 @@ function isolationMeters(registers: Registry[]): Pick<Metrics, 'isolationLooked'
     registers,
   })
   return {
+    operationEnded: (kind, state) => operations.inc({ kind, state }),
     isolationLooked(outcome, found) {
       looks.inc({ outcome })
       for (const [probe, count] of found) findings.set({ probe }, count)

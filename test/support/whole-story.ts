@@ -1,37 +1,11 @@
-/** One call of a story: `Service/Method` and its request as JSON, perhaps of what was answered before. */
-export interface StoryStep {
-  readonly call: string
-  readonly body: unknown
-  /** What an earlier call was answered with. */
-  readonly from?: string
-}
-
-interface Named {
-  readonly [resource: string]: { readonly name: string; readonly etag?: string }
-}
-
-const step = (call: string, body: unknown = {}): StoryStep => ({ call, body })
-
-/** `{name}` in a text of the body stands for the name that the first resource of the answer `from` has. */
-const after = (from: string, call: string, body: unknown): StoryStep => ({ call, body, from })
+import { after, lists, type Named, type StoryStep, since, step } from './story-step.ts'
+import { operationsStory } from './whole-story-operations.ts'
 
 const acme = 'tenants/acme'
 const prod = `${acme}/workspaces/prod`
 const stage = `${acme}/workspaces/stage`
 const secret = `${prod}/secrets/database`
-const since = 'create_time > "2026-01-01T00:00:00Z"'
 const user = (id: string) => ({ issuer: 'https://idp.example', subject: id, email: `${id}@acme.example` })
-
-/** A list as it is asked for: whole, by its filter, in its order, and the page behind the first. */
-function lists(call: string, parent: unknown, filter: string, orderBy: string): StoryStep[] {
-  return [
-    step(call, parent),
-    step(call, { ...Object(parent), filter }),
-    step(call, { ...Object(parent), orderBy }),
-    step(call, { ...Object(parent), pageSize: 1 }),
-    after(call, call, { ...Object(parent), pageSize: 1, pageToken: '{nextPageToken}' }),
-  ]
-}
 
 const platform: StoryStep[] = [
   step('DiagnosticsService/GetServerInfo'),
@@ -254,59 +228,9 @@ const endings: StoryStep[] = [
   step('ServiceAccountService/DeleteServiceAccount', { name: `${acme}/serviceAccounts/robot`, force: true }),
 ]
 
-const gone = `${acme}/workspaces/purged`
-
-const operations: StoryStep[] = [
-  step('WorkspaceService/CreateWorkspace', { parent: acme, workspaceId: 'purged' }),
-  step('MembershipService/CreateMembership', {
-    parent: gone,
-    membership: { user: `${acme}/users/alice`, roles: ['roles/viewer'] },
-  }),
-  step('SecretService/CreateSecret', { parent: gone, secretId: 'last' }),
-  step('SecretService/AddSecretVersion', { parent: `${gone}/secrets/last`, payload: 'dmFsdWU=' }),
-  step('WorkspaceService/DeleteWorkspace', { name: gone }),
-  step('WorkspaceService/PurgeWorkspace', { name: gone }),
-  after('WorkspaceService/PurgeWorkspace', 'google.longrunning.Operations/WaitOperation', { name: '{name}' }),
-  after('WorkspaceService/PurgeWorkspace', 'google.longrunning.Operations/GetOperation', { name: '{name}' }),
-  step('google.longrunning.Operations/ListOperations', {
-    name: acme,
-    filter: `kind = "workspaces.purge" AND state = SUCCEEDED AND target != "x" AND ${since}`,
-  }),
-  after('WorkspaceService/PurgeWorkspace', 'google.longrunning.Operations/CancelOperation', { name: '{name}' }),
-  after('WorkspaceService/PurgeWorkspace', 'google.longrunning.Operations/DeleteOperation', { name: '{name}' }),
-  step('TenantService/DeleteTenant', { name: 'tenants/globex', force: true }),
-  step('TenantService/PurgeTenant', { name: 'tenants/globex' }),
-  after('TenantService/PurgeTenant', 'google.longrunning.Operations/WaitOperation', { name: '{name}' }),
-  step('DiagnosticsService/DiagnoseIsolation'),
-  after('DiagnosticsService/DiagnoseIsolation', 'google.longrunning.Operations/WaitOperation', { name: '{name}' }),
-  after('DiagnosticsService/DiagnoseIsolation', 'google.longrunning.Operations/CancelOperation', { name: '{name}' }),
-  step('google.longrunning.Operations/ListOperations', {}),
-  after('DiagnosticsService/DiagnoseIsolation', 'google.longrunning.Operations/DeleteOperation', { name: '{name}' }),
-  step('DiagnosticsService/DiagnoseIsolation'),
-  after('DiagnosticsService/DiagnoseIsolation', 'google.longrunning.Operations/WaitOperation', { name: '{name}' }),
-  ...lists('DiagnosticsService/ListIsolationReports', {}, `outcome = PASSED AND ${since}`, 'create_time'),
-  after('DiagnosticsService/ListIsolationReports', 'DiagnosticsService/GetIsolationReport', { name: '{name}' }),
-  ...['SELECT 1', 'SELECT 2'].map((statement) =>
-    step('DiagnosticsService/ReportGuardViolations', {
-      source: 'orders',
-      guardViolations: [{ reason: 'unpinned-tenant', statement, mode: 'MODE_REPORT', count: '1' }],
-    }),
-  ),
-  step('DiagnosticsService/ReportGuardViolations', {
-    source: 'orders',
-    guardViolations: [{ reason: 'unpinned-tenant', statement: 'SELECT 1', mode: 'MODE_REPORT', count: '1' }],
-  }),
-  ...lists(
-    'DiagnosticsService/ListGuardViolations',
-    {},
-    'source = "orders" AND tenant_uid != "x" AND reason = "unpinned-*" AND mode = REPORT AND last_time > "2026-01-01T00:00:00Z"',
-    'last_time',
-  ),
-]
-
 /** Every method of every service, each of them answered: what the stores have to say, they say here. */
 export const wholeStory: readonly StoryStep[] = [
-  ...[platform, tenants, workspaces, people, access, credentials, secrets, audit, endings, operations].flat(),
+  ...[platform, tenants, workspaces, people, access, credentials, secrets, audit, endings, operationsStory].flat(),
 ]
 
 /** The body with what the earlier answer named. */

@@ -204,10 +204,10 @@ test('what is away is waited for, however often', async () => {
     kind: 'away',
     async run() {
       tries += 1
-      if (tries < 12) throw new TenureError('KEYRING_UNAVAILABLE', 'Away.')
+      if (tries < 7) throw new TenureError('KEYRING_UNAVAILABLE', 'Away.')
       return nothing
     },
   }
   start('one', job).wake()
-  expect(await until(operationId, hasEnded, 1_000)).toMatchObject({ state: 'SUCCEEDED', attempt: 12, failureCount: 1 })
+  expect(await until(operationId, hasEnded, 1_000)).toMatchObject({ state: 'SUCCEEDED', attempt: 7, failureCount: 1 })
 })

@@ -1,0 +1,48 @@
+import { startDiagnosisSchedule } from './assurance/isolation/diagnosis-schedule.ts'
+import type { Config } from './config/config.ts'
+import { openDiagnosis } from './diagnosis.ts'
+import { openGuardRefusals } from './guard-refusals.ts'
+import { openJobs } from './jobs.ts'
+import type { Keys } from './keys.ts'
+import { type AlertHook, createAlertHook, noAlerts } from './observe/alert-hook.ts'
+import type { JobRunner } from './operations/job-runner.ts'
+import type { Platform } from './platform.ts'
+import type { Pipeline } from './rpc/pipeline.ts'
+import type { Runtime } from './server.ts'
+import type { Background } from './service-list.ts'
+
+/** What a server does beside calls: long operations, looks at isolation, and telling of refusals. */
+export interface BackgroundWork extends Background, AsyncDisposable {
+  /** Once there is something to call. */
+  start(pipeline: Pipeline): void
+}
+
+export function openBackground(config: Config, runtime: Runtime, platform: Platform, keys: Keys): BackgroundWork {
+  const stack = new AsyncDisposableStack()
+  const alerts = stack.use(openAlerts(config, runtime))
+  const violations = stack.use(openGuardRefusals(platform, runtime, alerts))
+  const late: { jobs?: JobRunner } = {}
+  const wake = () => late.jobs?.wake()
+  return {
+    wake,
+    flushViolations: () => violations.flush(),
+    start(pipeline) {
+      const diagnosis = openDiagnosis(config, runtime, platform, keys, pipeline, alerts)
+      late.jobs = stack.use(openJobs(platform, runtime, keys, [diagnosis]))
+      stack.use(
+        startDiagnosisSchedule({
+          ...{ directory: platform.directory, capability: platform.capabilities.diagnostics, ...runtime },
+          ...{ intervalMs: config.diagnosticsIntervalMs, wake, passedAt: runtime.metrics.isolationPassedAt },
+          failed: (error) => runtime.log.error({ err: error }, 'a look at isolation could not be asked for'),
+        }),
+      )
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+function openAlerts({ alerts }: Config, { clock, ids, log }: Runtime): AlertHook {
+  if (alerts === undefined) return noAlerts
+  const failed = (type: string, reason: string) => log.error({ type, reason }, 'an alert could not be delivered')
+  return createAlertHook({ ...alerts, clock, ids, failed })
+}
