@@ -127,6 +127,14 @@ bench-tokens: install rigs ## Measure tokens, signed, issued and verified, besid
 bench-guard: install rigs ## Measure what the guard adds to a statement beside a bare look-up and a bare read
 	@$(node) test/bench/bench-guard.ts $(args)
 
+.PHONY: bench-isolation
+bench-isolation: install rigs ## A million operations of five tenants on three servers; fails when one tenant learns of another
+	@$(node) test/bench/bench-isolation.ts $(args)
+
+.PHONY: bench-timing
+bench-timing: install ## Compare how long what is foreign and what never was take to be refused
+	@$(node) test/bench/bench-timing.ts $(args)
+
 .PHONY: clean
 clean: ## Remove what was installed and built; .tenure/ with its data stays
 	@rm -rf node_modules build coverage examples/orders-service/node_modules

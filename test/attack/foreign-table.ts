@@ -18,7 +18,7 @@ export function policyOf(method: DescMethod): MethodPolicy {
 }
 
 /** One field of one method, filled by one caller with what is another's, and with what never was. */
-interface Attack {
+export interface Attack {
   readonly caller: ForeignCaller
   readonly method: DescMethod
   readonly field: RequestField
@@ -122,7 +122,7 @@ function isWrittenByServer({ method, field }: Pick<Attack, 'method' | 'field'>):
 }
 
 /** A request that is right but for the one field; undefined: in that, too. */
-function requestOf(
+export function requestOf(
   { tenants }: ForeignWorld,
   { caller, method, field, kind }: Attack,
   value: string | undefined,
