@@ -50,7 +50,9 @@ export function attacksOn(world: ForeignWorld, method: DescMethod): Attack[] {
 }
 
 /** The whole platform is the root key's own; what it names wrongly is still not there. What stands above a workspace can be used in it, but not acted at. */
-function isForeign({ caller, method, field, pair }: Attack): boolean {
+function isForeign({ caller, method, field, kind, pair }: Attack): boolean {
+  // The platform made the other tenant's things: its request ids are its own.
+  if (kind === 'requestId' && caller.power === 'platform') return false
   const policy = policyOf(method)
   const decides = policy.tenantFrom.kind === 'field' && policy.tenantFrom.path === field.path
   if (pair.case.startsWith('above')) return decides

@@ -1,4 +1,5 @@
 import type { DescMethod } from '@bufbuild/protobuf'
+import { Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
 import { Membership_WorkspaceReach } from '../../src/gen/tenure/v1/membership_pb.ts'
 import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
 import { RoleService } from '../../src/gen/tenure/v1/role_service_pb.ts'
@@ -146,6 +147,18 @@ async function seedMore(server: TestServer, { name, slug }: TenantFixture): Prom
   const payload = Buffer.from(`second value of ${slug}`)
   const parent = `${name}/workspaces/prod/secrets/database`
   await server.client(SecretService).addSecretVersion({ parent, payload, requestId: id })
+  for (const gone of ['gone-one', 'gone-two']) await seedOperation(server, name, gone)
+}
+
+/** The purge of a workspace, which has ended when this is done: nothing changes by itself afterwards. */
+async function seedOperation(server: TestServer, tenant: string, workspaceId: string): Promise<void> {
+  const workspaces = server.client(WorkspaceService)
+  const name = `${tenant}/workspaces/${workspaceId}`
+  await workspaces.createWorkspace({ parent: tenant, workspaceId })
+  await workspaces.deleteWorkspace({ name })
+  const { operation } = await workspaces.purgeWorkspace({ name })
+  const ended = await server.client(Operations).waitOperation({ name: operation?.name ?? '' })
+  if (!ended.done) throw new Error(`${name} is not purged`)
 }
 
 /** Somebody who may do anything in one workspace, and whose key is none of that workspace's. */

@@ -15,9 +15,10 @@ export async function takeInventory(
   for (let at = 0; at < places.length && at < 100; at += 1) {
     const parent = places[at] ?? ''
     for (const method of lists) {
-      const hasParent = method.input.fields.some(({ jsonName }) => jsonName === 'parent')
-      if (!hasParent && parent !== '') continue
-      const body = JSON.stringify({ ...(hasParent ? { parent } : {}), pageSize: 1000 })
+      // Operations are listed by the name of what they are of.
+      const place = method.input.fields.find(({ jsonName }) => jsonName === 'parent' || jsonName === 'name')
+      if (place === undefined && parent !== '') continue
+      const body = JSON.stringify({ ...(place === undefined ? {} : { [place.jsonName]: parent }), pageSize: 1000 })
       const answer = await callJson(httpUrl, method, body, bearer(rootKey))
       if (answer.code !== 'ok') continue
       const listed = JSON.parse(answer.body) as Json
@@ -32,11 +33,10 @@ export async function takeInventory(
   return [...found]
 }
 
-function namesIn(value: unknown): string[] {
-  if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([key, held]) =>
-    key === 'name' && typeof held === 'string' ? [held] : namesIn(held),
-  )
+/** Of what is listed, and of nothing that stands inside it: an operation tells of what it has removed. */
+function namesIn(listed: Json): string[] {
+  const things = Object.values(listed).flatMap((held) => (Array.isArray(held) ? (held as Json[]) : []))
+  return things.map(({ name }) => name).filter((name) => typeof name === 'string')
 }
 
 /** Of one tenant, or with an empty prefix of the platform. */

@@ -85,16 +85,36 @@ function isRequired(desc: DescField, rules: FieldRules, pattern: string): boolea
   if (desc.oneof !== undefined) return desc.oneof.fields[0] === desc && getOption(desc.oneof, oneofRules).required
   if (rules.required || (type.case === 'repeated' && type.value.minItems > 0n)) return true
   if ((type.case === 'string' || type.case === 'bytes') && type.value.minLen > 0n) return true
-  if (desc.fieldKind === 'enum') return !isTaken(desc, 0)
+  if (desc.fieldKind === 'enum' || isNumber(desc)) return !isTaken(desc, 0)
   return desc.fieldKind === 'scalar' && pattern !== '' && !new RegExp(pattern).test('')
 }
 
 const validator = createValidator()
 
+const longNumbers: readonly ScalarType[] = [
+  ...[ScalarType.INT64, ScalarType.UINT64, ScalarType.SINT64, ScalarType.FIXED64, ScalarType.SFIXED64],
+]
+
 /** Whatever kind of rule the field has, the validator knows what it takes. */
 function isTaken(desc: DescField, value: number): boolean {
-  const result = validator.validate(desc.parent, create(desc.parent, { [desc.localName]: value } as never))
+  const isLong = desc.fieldKind === 'scalar' && longNumbers.includes(desc.scalar)
+  const held = isLong ? BigInt(value) : value
+  const result = validator.validate(desc.parent, create(desc.parent, { [desc.localName]: held } as never))
   return result.kind === 'valid' || !result.violations?.some(({ field }) => field[0] === desc)
+}
+
+const numbers: ReadonlySet<ScalarType> = new Set([
+  ...[ScalarType.DOUBLE, ScalarType.FLOAT, ScalarType.INT32, ScalarType.UINT32, ScalarType.SINT32],
+  ...[ScalarType.FIXED32, ScalarType.SFIXED32, ...longNumbers],
+])
+
+export function isNumber(desc: DescField): boolean {
+  return desc.fieldKind === 'scalar' && numbers.has(desc.scalar)
+}
+
+/** The first number that the field's rule takes. */
+export function numberValueOf(desc: DescField): number {
+  return [1, 60, 1_000].find((value) => isTaken(desc, value)) ?? 1
 }
 
 /** The first value that the field's rule takes and that says something. */

@@ -1,6 +1,6 @@
 import { type DescField, type DescMethod, ScalarType } from '@bufbuild/protobuf'
 import { shapesOf } from './name-shapes.ts'
-import { enumValueOf, fieldsOfRequest, type RequestField } from './request-fields.ts'
+import { enumValueOf, fieldsOfRequest, isNumber, numberValueOf, type RequestField } from './request-fields.ts'
 
 export type Json = { [key: string]: unknown }
 
@@ -62,6 +62,7 @@ function valueFor(field: RequestField, options: MakeOptions): unknown {
   if (!field.required) return undefined
   if (field.kind === 'message') return {}
   if (isBytes(field.desc)) return Buffer.from('value').toString('base64')
+  if (isNumber(field.desc)) return numberValueOf(field.desc)
   return field.desc.fieldKind === 'enum' ? enumValueOf(field.desc) : undefined
 }
 

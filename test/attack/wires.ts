@@ -1,14 +1,6 @@
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2'
-import {
-  createRegistry,
-  type DescMethod,
-  fromBinary,
-  fromJson,
-  type JsonValue,
-  toBinary,
-  toJson,
-} from '@bufbuild/protobuf'
-import { file_google_rpc_error_details } from '../../src/gen/google/rpc/error_details_pb.ts'
+import { type DescMethod, fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
+import { packedRegistry } from '../../src/rpc/packed-messages.ts'
 import { failed, failedConnect, type Played } from '../parity/played.ts'
 import type { Json } from './request-maker.ts'
 
@@ -35,7 +27,6 @@ export interface Wires extends Disposable {
 }
 
 const ofTheCall: ReadonlySet<string> = new Set(['date', 'tenure-request-id'])
-const registry = createRegistry(file_google_rpc_error_details)
 const typeOf: Readonly<Record<Wire, string>> = {
   'native gRPC': 'application/grpc+proto',
   'Connect JSON': 'application/json',
@@ -125,7 +116,7 @@ function read(wire: Wire, method: DescMethod, { headers, trailers, body }: Excha
   const answer =
     wire === 'Connect JSON'
       ? (JSON.parse(message.toString('utf8')) as JsonValue)
-      : toJson(method.output, fromBinary(method.output, message), { registry })
+      : toJson(method.output, fromBinary(method.output, message), { registry: packedRegistry })
   return { code: 'ok', reason: '', message: '', body: answer, seen, bytes }
 }
 
