@@ -1,7 +1,7 @@
 import { create, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
 import { durationMs, EmptySchema } from '@bufbuild/protobuf/wkt'
 import type { Clock } from '../base/clock.ts'
-import { notFound, TenureError } from '../base/errors.ts'
+import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { parseName } from '../base/resource-name.ts'
 import { ListOperationsResponseSchema, Operations } from '../gen/google/longrunning/operations_pb.ts'
 import { actorOf, type Call, implement, mutationOf, pageBindingOf, type ServiceImplementation } from '../rpc/call.ts'
@@ -39,6 +39,8 @@ const longestWaitMs = 25_000
 export function createOperationService(parts: OperationServiceParts): ServiceImplementation {
   return implement(Operations, {
     async listOperations(request, call) {
+      // Its proto is not ours, so that no rule of it has looked at the number.
+      if (request.pageSize < 0) throw invalidField('page_size', 'must not be negative')
       const binding = pageBindingOf(call, [request.name, request.filter])
       const page = await read(parts, call, (rows) =>
         listPage(rows, listSpec, { ...request, orderBy: '' }, binding, parts.tokens),
