@@ -1,8 +1,8 @@
 import type { MysqlFiles, MysqlUrl } from './mysql-url.ts'
 import { authorityProblems, certificateProblems, type NamedBytes, readNamed } from './pem.ts'
 import { secretIn } from './secret-file.ts'
-import type { ReadFile } from './settings-file.ts'
 import type { DatabaseConfig, MysqlTlsConfig, SqliteConfig } from './stores.ts'
+import type { ReadFile } from './yaml-file.ts'
 
 export interface DatabaseFiles {
   /** Undefined where there are problems. */

@@ -4,9 +4,10 @@ import { contradictions } from './contradictions.ts'
 import { readDatabaseFiles } from './database-files.ts'
 import { httpUrlOf } from './listen-address.ts'
 import { type Setting, type SettingName, type SettingValues, settingNames, settings } from './settings.ts'
-import { type ReadFile, readSettingsFile, type SettingsFile } from './settings-file.ts'
+import { readSettingsFile, type SettingsFile } from './settings-file.ts'
 import { readTlsFiles, tlsSettings } from './tls-files.ts'
 import { readVault, vaultSettings } from './vault-settings.ts'
+import type { ReadFile } from './yaml-file.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

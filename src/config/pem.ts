@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import type { ReadFile } from './settings-file.ts'
+import type { ReadFile } from './yaml-file.ts'
 
 /** What a file held, and how sentences call the setting that named it. */
 export interface NamedBytes {

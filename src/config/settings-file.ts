@@ -1,8 +1,5 @@
-import { parseDocument } from 'yaml'
 import { type Setting, settings } from './settings.ts'
-
-/** Reads a whole file at once; throws what node:fs throws. */
-export type ReadFile = (path: string) => Uint8Array
+import { parseYamlFile, type ReadFile } from './yaml-file.ts'
 
 export interface SettingsFile {
   /** Raw values by YAML path. */
@@ -12,41 +9,13 @@ export interface SettingsFile {
   readonly isReadable: boolean
 }
 
-const maxFileBytes = 1024 * 1024
-
 export function readSettingsFile(path: string, readFile: ReadFile): SettingsFile {
-  const parsed = parseFile(path, readFile)
+  const parsed = parseYamlFile({ path, named: `TENURE_CONFIG names ${path}`, what: 'settings' }, readFile)
   if ('problem' in parsed) return { values: new Map(), problems: [parsed.problem], isReadable: false }
   const values = new Map<string, unknown>()
   const problems: string[] = []
   collect(parsed.value, '', path, values, problems)
   return { values, problems, isReadable: true }
-}
-
-/** Text of the parser is not passed on: it shows lines of the file, which may hold a secret. */
-function parseFile(path: string, readFile: ReadFile): { readonly value: unknown } | { readonly problem: string } {
-  let text: string
-  try {
-    const bytes = readFile(path)
-    if (bytes.length > maxFileBytes) {
-      return { problem: `TENURE_CONFIG names ${path}, which has more than 1 MiB; name a file of settings.` }
-    }
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-    return { problem: `TENURE_CONFIG names ${path}, which cannot be read (${why}); mend the path or its permissions.` }
-  }
-  const document = parseDocument(text, { uniqueKeys: true, logLevel: 'error' })
-  const fault = document.errors[0] ?? document.warnings[0]
-  if (fault !== undefined) {
-    const at = fault.linePos === undefined ? '' : ` at line ${fault.linePos[0].line}, column ${fault.linePos[0].col}`
-    return { problem: `${path} is not valid YAML${at} (${fault.code}); mend it.` }
-  }
-  try {
-    return { value: document.toJS() }
-  } catch {
-    return { problem: `${path} is not valid YAML (its aliases cannot be resolved); mend it.` }
-  }
 }
 
 /** Walks groups down to settings. What is neither is a problem: a misspelt setting must not silently keep its default. */

@@ -1,7 +1,7 @@
 import type { TlsConfig } from './config.ts'
 import { authorityProblems, certificateProblems, type NamedBytes, readNamed } from './pem.ts'
 import type { SettingValues } from './settings.ts'
-import type { ReadFile } from './settings-file.ts'
+import type { ReadFile } from './yaml-file.ts'
 
 export interface TlsFiles {
   readonly tls: TlsConfig | undefined

@@ -1,9 +1,9 @@
 import { authorityProblems, type NamedBytes, readNamed } from './pem.ts'
 import { secretIn } from './secret-file.ts'
 import type { SettingValues } from './settings.ts'
-import type { ReadFile } from './settings-file.ts'
 import type { KeyringConfig, VaultCredentialConfig } from './stores.ts'
 import { isCleartextVault } from './vault-address.ts'
+import type { ReadFile } from './yaml-file.ts'
 
 export interface VaultSettings {
   /** Undefined where there are problems. */
