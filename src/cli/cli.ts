@@ -3,7 +3,7 @@ import { settingsTable } from '../config/settings-table.ts'
 import { productVersion } from '../version.ts'
 import { bootstrapCommand } from './bootstrap-command.ts'
 import { callCommand } from './call-command.ts'
-import { type GuardDdlOptions, guardDdl } from './guard-command.ts'
+import { addGuardDdl } from './guard-command.ts'
 import { migrateCommand } from './migrate-command.ts'
 import { restoredCommand } from './restored-command.ts'
 import { serveCommand } from './serve-command.ts'
@@ -66,18 +66,7 @@ export async function runCli(argv: readonly string[], stop: AbortSignal): Promis
     .action((method: string, json: string, options: { address?: string; keyFile?: string }) =>
       finish(callCommand(method, json, options)),
     )
-  command('guard', 'Print what keeps tenants apart in databases of your own.', 'tenure guard ddl --help')
-    .command('ddl')
-    .description('Print row level security for PostgreSQL; nothing is run.')
-    .exitOverride()
-    .option('--postgres', 'for PostgreSQL')
-    .option('-t, --tables <file>', 'YAML or JSON with the lists of the guard of the SDK: tables, sharedTables')
-    .option('--schema <name>', 'the schema the tables are in (default: the search path)')
-    .option('--key-type <type>', 'what the key columns are: text or uuid', 'text')
-    .addHelpText('after', '\nExample:\n  tenure guard ddl --postgres --tables tables.yaml')
-    .action((options: GuardDdlOptions) => {
-      process.stdout.write(guardDdl(options))
-    })
+  addGuardDdl(command('guard', 'Print what keeps tenants apart in databases of your own.', 'tenure guard ddl --help'))
   try {
     await program.parseAsync(argv)
   } catch (error) {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
 import { StartError } from '../base/start-error.ts'
 import { parseYamlFile } from '../config/yaml-file.ts'
 import { guardedTablesFrom, type TenantTables } from '../sdk/guard/tenant-tables.ts'
@@ -9,6 +10,21 @@ export interface GuardDdlOptions {
   readonly tables?: string
   readonly schema?: string
   readonly keyType: string
+}
+
+export function addGuardDdl(guard: Command): void {
+  guard
+    .command('ddl')
+    .description('Print row level security for PostgreSQL; nothing is run.')
+    .exitOverride()
+    .option('--postgres', 'for PostgreSQL')
+    .option('-t, --tables <file>', 'YAML or JSON with the lists of the guard of the SDK: tables, sharedTables')
+    .option('--schema <name>', 'the schema the tables are in (default: the search path)')
+    .option('--key-type <type>', 'what the key columns are: text or uuid', 'text')
+    .addHelpText('after', '\nExample:\n  tenure guard ddl --postgres --tables tables.yaml')
+    .action((options: GuardDdlOptions) => {
+      process.stdout.write(guardDdl(options))
+    })
 }
 
 /** The statements for a data plane on PostgreSQL; nothing is run. */
