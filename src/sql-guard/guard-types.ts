@@ -5,6 +5,9 @@ export type Pin = 'tenant' | 'workspace'
 
 export const PINS: readonly Pin[] = ['tenant', 'workspace']
 
+/** What the server calls the key columns of its own tables, every one of them. */
+export type PinColumn = 'tenant_id' | 'workspace_id'
+
 export interface GuardedTables {
   /**
    * Tables a tenant's statements may name, and the columns every reference to them must be pinned by: the tenant's first,

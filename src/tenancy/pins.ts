@@ -1,6 +1,5 @@
 import type { EntitySchema, EntitySchemaColumnOptions } from 'typeorm'
-
-type PinColumn = 'tenant_id' | 'workspace_id'
+import type { PinColumn } from '../sql-guard/guard-types.ts'
 
 /** The columns that pin a row to its tenant, and where the row belongs to a workspace to that too. */
 export interface Pins {
