@@ -6,11 +6,13 @@ const verified = new WeakSet<object>()
 /** In these a byte of a character can be a quote or a backslash: escaped values would end where they do not. */
 const safeCharsets = new Set(['utf8mb4', 'utf8mb3', 'utf8', 'latin1', 'ascii', 'binary'])
 
-const question = 'SELECT @@SESSION.sql_mode AS modes, @@SESSION.character_set_client AS charset'
+const question =
+  'SELECT @@SESSION.sql_mode AS modes, @@SESSION.character_set_client AS charset, @@SESSION.autocommit AS autocommit'
 
 /**
  * Once for each connection: what the guard proves of a text has to be what the server reads. mysql2 writes values into
- * texts with backslashes, and a server that takes a backslash for a letter would read the end of a value as SQL.
+ * texts with backslashes, and a server that takes a backslash for a letter would read the end of a value as SQL. And what
+ * one borrower left uncommitted without having begun it would be there for the next.
  */
 export async function verifyMysqlSession(connection: MysqlConnectionLike): Promise<void> {
   const behind = behindOf(connection)
@@ -23,6 +25,9 @@ export async function verifyMysqlSession(connection: MysqlConnectionLike): Promi
     throw new Error(
       `the guard cannot vouch for sessions with sql_mode ${modes.join(',')} and character set ${charset}: leave NO_BACKSLASH_ESCAPES out and use utf8mb4`,
     )
+  }
+  if (Number(row?.autocommit) !== 1) {
+    throw new Error('the guard cannot vouch for sessions without autocommit: leave it on, and begin transactions')
   }
   verified.add(behind)
 }

@@ -44,9 +44,10 @@ export function mysqlStatementFrom(input: string | MysqlQueryOptions, given: unk
 }
 
 /**
- * Times are copied bare: drivers write what an object's own `toSqlString` answers into the text, and a Date can carry
- * one. Every other object the guard has refused.
+ * Times and bytes are copied bare: drivers write what an object's own methods answer into the text, and these two can
+ * carry a `toSqlString` or a `toString` of their own. Every other object the guard has refused.
  */
 function driverValue(value: unknown): unknown {
-  return value instanceof Date ? new Date(Date.prototype.getTime.call(value)) : value
+  if (value instanceof Date) return new Date(Date.prototype.getTime.call(value))
+  return value instanceof Uint8Array ? Buffer.copyBytesFrom(value) : value
 }

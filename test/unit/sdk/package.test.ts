@@ -82,7 +82,7 @@ test('its guard refuses and lets pass from plain JavaScript, under the Node of t
     import { createTenantGuard, guardedMysqlPool, guardViolationIn } from 'tenure-sdk/guard'
     const seen = []
     const connection = {
-      query: async ({ sql }) => { seen.push(sql); return [[{ modes: '', charset: 'utf8mb4' }], []] },
+      query: async ({ sql }) => { seen.push(sql); return [[{ modes: '', charset: 'utf8mb4', autocommit: 1 }], []] },
       execute: async ({ sql }) => { seen.push(sql); return [[], []] },
       release() {}, destroy() {},
     }

@@ -96,9 +96,12 @@ describe('a statement that is not pinned to the tenant never reaches the server'
       values: ownKeys,
     }
     expect((await inAcme((db) => db.query(shifty)))[0]).toEqual([{ id: 'o11' }])
-    const made = Object.assign(new Date(0), { toSqlString: () => '1 OR 1=1' })
-    const sql = `${own} AND (made IS NULL OR made > ?)`
-    expect((await inAcme((db) => db.query(sql, [...ownKeys, made])))[0]).toEqual([{ id: 'o11' }])
+    // Written into the text as they say, these would be `… AND made > 1 OR 1=1` and the like.
+    const hostile = () => '1 OR 1=1'
+    const made = Object.assign(new Date(0), { toSqlString: hostile, [Symbol.toStringTag]: 'x' })
+    const bytes = Object.assign(Buffer.from('x'), { toString: () => "' OR 1=1 OR '" })
+    expect((await inAcme((db) => db.query(`${own} AND made > ?`, [...ownKeys, made])))[0]).toEqual([])
+    expect((await inAcme((db) => db.query(`${own} AND item = ?`, [...ownKeys, bytes])))[0]).toEqual([])
   })
 
   test('what is refused says why and carries no value', async () => {

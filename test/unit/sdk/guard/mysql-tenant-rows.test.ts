@@ -111,6 +111,7 @@ describe('a session in which the guard would read another text than the server',
   test.each([
     ["SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_BACKSLASH_ESCAPES'", {}],
     [undefined, { charset: 'GBK_CHINESE_CI' }],
+    ['SET SESSION autocommit = 0', {}],
   ])('is refused: %s', async (statement, options) => {
     const { pool } = await rig.open('enforce', options, statement)
     await expect(pool.query('SELECT code FROM countries')).rejects.toThrow('cannot vouch for sessions')
