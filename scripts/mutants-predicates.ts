@@ -35,13 +35,11 @@ const leastFound = 20
 /** What is run for each, the quick ones first, until one is red. */
 const behaviour = [
   'test/contract/storage/sqlite-storage.test.ts',
-  'test/unit/tenancy',
+  'test/contract/storage/sqlite-rows.test.ts',
+  'test/unit/tenancy/kernel.test.ts',
+  'test/unit/tenancy/volume.test.ts',
   'test/e2e/tour.test.ts',
   'test/e2e/secrets.test.ts',
-  'test/e2e/restored.test.ts',
-  'test/e2e/resource-rules.test.ts',
-  'test/e2e/accountable.test.ts',
-  'test/attack/foreign-names.test.ts',
 ]
 /** Where behaviour does not show it, what is on record of the statement does. */
 const record = ['test/attack/emitted-statements.test.ts']

@@ -138,3 +138,14 @@ test('every change stands in the audit chain of its tenant, and the chain verifi
   expect(verdict).toMatchObject({ valid: true, verifiedCount: BigInt(sequences.length) })
   expect((await audit.verifyAuditChain({ parent: '' })).valid).toBe(true)
 })
+
+test('the events of a workspace are its own: neither those of its tenant nor of the workspace beside it', async () => {
+  const audit = server.client(AuditService)
+  const events = async (parent: string) => (await audit.listAuditEvents({ parent, pageSize: 1000 })).auditEvents
+  const inProd = await events(`${acme.name}/workspaces/prod`)
+  expect(inProd.length).toBeGreaterThan(0)
+  for (const { target } of inProd) expect(target).toContain('/workspaces/prod')
+  const targets = new Set((await events(acme.name)).map(({ target }) => target))
+  expect([...targets].some((target) => target.includes('/workspaces/test'))).toBe(true)
+  expect(targets.has(`${acme.name}/users/alice`)).toBe(true)
+})

@@ -3,6 +3,12 @@ import { both, type CorpusEntry, mysql, OTHER_TENANT, sqlite, T, W } from './cor
 
 /** Each clause with each of its forms: what is refused in one place must be refused in every other. */
 export const HONEST_CLAUSES: CorpusEntry[][] = [
+  both(
+    'SELECT a.id FROM members a JOIN roles b ON b.tenant_id = a.tenant_id JOIN roles c ON c.tenant_id = a.tenant_id WHERE a.tenant_id = ?',
+  ),
+  both(
+    'SELECT a.id FROM members a JOIN roles b ON b.tenant_id = a.tenant_id JOIN roles c ON c.tenant_id = b.tenant_id WHERE c.tenant_id = ?',
+  ),
   sqlite('SELECT id FROM members WHERE tenant_id = ? AND id IS DISTINCT FROM ?'),
   sqlite('SELECT id FROM members WHERE tenant_id = ? AND name IS NOT DISTINCT FROM ?'),
   both(
@@ -127,6 +133,12 @@ export const HOSTILE_CLAUSES: Readonly<Partial<Record<GuardRefusalReason, Corpus
     }),
   ],
   'unpinned-tenant': [
+    both(
+      'SELECT a.id FROM members a JOIN roles b ON b.id = ? JOIN roles c ON c.id = ? WHERE a.tenant_id = ? AND (a.tenant_id = b.tenant_id OR a.tenant_id = c.tenant_id)',
+    ),
+    both(
+      'SELECT a.id FROM members a JOIN roles b ON b.id = ? WHERE a.tenant_id = ? AND (a.tenant_id = b.tenant_id OR b.tenant_id = b.tenant_id)',
+    ),
     both(
       'SELECT m.id FROM members m JOIN notes n ON m.tenant_id = n.workspace_id WHERE n.tenant_id = ? AND n.workspace_id = ?',
       {
