@@ -117,7 +117,7 @@ function checkCell(cell: unknown, judgement: Judgement): void {
     checkValue(number.body, judgement)
     return
   }
-  const node = tag === 'Identifier' ? nodeFrom(body) : unproven('shape')
+  const node = tag === 'Identifier' ? fieldsOf(body, ['value', 'quote_style']) : unproven('shape')
   if (judgement.dialect !== 'mysql' || node.value !== 'DEFAULT' || !isAbsent(node.quote_style)) unproven('shape')
 }
 

@@ -69,7 +69,8 @@ function parsed(sql: string, dialect: GuardDialect): unknown {
   return statements.length === 1 ? statements[0] : unproven('stacked')
 }
 
-function judgementOf(statement: unknown, parameterCount: number, rules: VerdictRules): Judgement {
+/** What a tree says; raises Unproven where it says anything this folder does not know. */
+export function judgementOf(statement: unknown, parameterCount: number, rules: VerdictRules): Judgement {
   const survey = surveyOf(statement)
   // A `?` the parser drops or invents would shift every position after it.
   if (survey.placeholders.size !== parameterCount) return unproven('placeholder')
