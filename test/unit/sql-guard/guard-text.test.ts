@@ -179,3 +179,36 @@ describe('the length of what is parsed', () => {
     expect(reasonOf(padded(512 * 1024 + 1))).toBe('too-long')
   })
 })
+
+describe('a verdict', () => {
+  test('is reached once for a text, and known from then on', () => {
+    const rows = Array.from({ length: 1_000 }, () => '(?, ?, ?)').join(', ')
+    const sql = `INSERT INTO members (tenant_id, id, name) VALUES ${rows}`
+    const millisecondsOf = (): number => {
+      const start = process.hrtime.bigint()
+      guards.sqlite.checkText(sql, TENANT_BINDING)
+      return Number(process.hrtime.bigint() - start) / 1e6
+    }
+    const first = millisecondsOf()
+    const later = Array.from({ length: 9 }, millisecondsOf).sort((a, b) => a - b)[4] ?? Number.NaN
+    expect(later).toBeLessThan(first / 5)
+  })
+
+  test('of next to nothing is a refusal like any other', () => {
+    expect(reasonOf('')).toBe('stacked')
+    expect(reasonOf('x')).toBe('unparsable')
+  })
+
+  test('tells names by double quotes on SQLite, where they are names', () => {
+    const seen = (dialect: 'sqlite' | 'mysql', sql: string) => {
+      try {
+        guards[dialect].check(sql, [], TENANT_BINDING)
+      } catch (error) {
+        return guardRefusalIn(error)?.statement
+      }
+      return undefined
+    }
+    expect(seen('sqlite', 'SELECT "id" FROM "members"')).toBe('SELECT "id" FROM "members"')
+    expect(seen('mysql', 'SELECT "id" FROM "members"')).toBe('SELECT "…" FROM "…"')
+  })
+})
