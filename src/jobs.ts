@@ -1,4 +1,3 @@
-import type { EntitySchema } from 'typeorm'
 import type { Keys } from './keys.ts'
 import type { Job } from './operations/job.ts'
 import { type JobRunner, startJobRunner } from './operations/job-runner.ts'
@@ -8,6 +7,7 @@ import type { Platform } from './platform.ts'
 import type { Runtime } from './server.ts'
 import { cellTables } from './tables.ts'
 import { eraseRows } from './tenancy/erasure.ts'
+import type { Table } from './tenancy/pins.ts'
 import { readCell, writeCell } from './tenancy/platform-scope.ts'
 import type { PurgeParts } from './tenants/purge.ts'
 import { purgeTenantJob } from './tenants/purge-tenant.ts'
@@ -47,7 +47,7 @@ export function operationHomes({ storage, directory, capabilities }: Platform): 
 }
 
 /** Every table that holds rows of tenants, so that a new one cannot be forgotten. */
-function purgedTables(): EntitySchema[] {
+function purgedTables(): Table[] {
   const kept: readonly unknown[] = [TenantHeadTable, WorkspaceTable]
-  return [...cellTables.filter((table) => !kept.includes(table)), WorkspaceTable as unknown as EntitySchema]
+  return [...cellTables.filter((table) => !kept.includes(table)), WorkspaceTable as unknown as Table]
 }

@@ -23,6 +23,22 @@ export async function runCli(argv: readonly string[], stop: AbortSignal): Promis
     work.then((code) => {
       exitCode = code
     })
+  serverCommands(command, finish, stop)
+  toolCommands(command, finish)
+  try {
+    await program.parseAsync(argv)
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode
+    throw error
+  }
+  return exitCode
+}
+
+type AddCommand = (name: string, description: string, example: string) => Command
+type Finish = (work: Promise<number>) => Promise<void>
+
+/** What runs, makes or changes an installation. */
+function serverCommands(command: AddCommand, finish: Finish, stop: AbortSignal): void {
   command('serve', 'Start the server.', 'TENURE_GRPC_ADDRESS=127.0.0.1:7080 tenure serve').action(() =>
     finish(serveCommand(stop)),
   )
@@ -45,6 +61,10 @@ export async function runCli(argv: readonly string[], stop: AbortSignal): Promis
     .argument('<action>', 'up, status or plan')
     .option('-o, --output <format>', 'text or json', 'text')
     .action((action: string, options: { output: string }) => finish(migrateCommand(action, options.output)))
+}
+
+/** What asks an installation, or needs none. */
+function toolCommands(command: AddCommand, finish: Finish): void {
   command(
     'verify-report',
     'Check the signature of an isolation report, offline, and print what it says.',
@@ -67,11 +87,4 @@ export async function runCli(argv: readonly string[], stop: AbortSignal): Promis
       finish(callCommand(method, json, options)),
     )
   addGuardDdl(command('guard', 'Print what keeps tenants apart in databases of your own.', 'tenure guard ddl --help'))
-  try {
-    await program.parseAsync(argv)
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode
-    throw error
-  }
-  return exitCode
 }

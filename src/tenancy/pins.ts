@@ -1,6 +1,9 @@
 import type { EntitySchema, EntitySchemaColumnOptions } from 'typeorm'
 import type { PinColumn } from '../sql-guard/guard-types.ts'
 
+/** A table of a cell, for those who hand tables on and look no deeper. */
+export type Table = EntitySchema
+
 /** The columns that pin a row to its tenant, and where the row belongs to a workspace to that too. */
 export interface Pins {
   readonly table: string

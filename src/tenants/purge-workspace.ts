@@ -1,10 +1,9 @@
 import { create } from '@bufbuild/protobuf'
 import { EmptySchema } from '@bufbuild/protobuf/wkt'
-import type { EntitySchema } from 'typeorm'
 import { notFound, TenureError } from '../base/errors.ts'
 import type { Job, JobRun } from '../operations/job.ts'
 import { jobContext } from '../tenancy/job-context.ts'
-import { pinsOf } from '../tenancy/pins.ts'
+import { pinsOf, type Table } from '../tenancy/pins.ts'
 import { retireName } from '../tenancy/retired-names.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { Unit } from '../tenancy/tenant-unit.ts'
@@ -96,7 +95,7 @@ async function removeAll(
   parts: PurgeParts,
   context: TenantContext,
   run: JobRun,
-  table: EntitySchema,
+  table: Table,
   removed: RemovedRows,
   report: { readonly phase: string; readonly done: number; readonly total: number; readonly message: string },
 ): Promise<void> {

@@ -1,6 +1,5 @@
 import { create } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
-import type { EntitySchema } from 'typeorm'
 import type { Clock } from '../base/clock.ts'
 import { TenureError } from '../base/errors.ts'
 import { PurgeReceiptSchema } from '../gen/tenure/v1/purge_receipt_pb.ts'
@@ -9,6 +8,7 @@ import type { WorkspaceSealer } from '../keyring/workspace-sealer.ts'
 import type { JobAnswer } from '../operations/job.ts'
 import type { OperationNotes, OperationRow } from '../operations/operation.ts'
 import type { Directory } from '../tenancy/directory.ts'
+import type { Table } from '../tenancy/pins.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
 import type { Scopes } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
@@ -23,9 +23,9 @@ export interface PurgeParts {
   readonly sealer: WorkspaceSealer
   readonly clock: Clock
   /** Every table of a cell but that of the heads; that of the workspaces last: who takes a purge up finds them. */
-  readonly tables: readonly EntitySchema[]
+  readonly tables: readonly Table[]
   /** Removes some rows of the context's tenant; 0: there are none left. */
-  readonly erase: (context: TenantContext, table: EntitySchema, keepFeedId?: number) => Promise<number>
+  readonly erase: (context: TenantContext, table: Table, keepFeedId?: number) => Promise<number>
 }
 
 /** What an operation that purges was asked for with. */

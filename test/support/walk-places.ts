@@ -62,7 +62,7 @@ const changeWorkspace: Make = (tenant, chance, next) => {
 }
 
 /** Only some are ever suspended: nothing else can be changed in them meanwhile. */
-export function maySuspend(tenant: Pick<WalkTenant, 'number'>): boolean {
+function maySuspend(tenant: Pick<WalkTenant, 'number'>): boolean {
   return tenant.number === 4
 }
 

@@ -1,5 +1,4 @@
-import type { EntitySchema } from 'typeorm'
-import { pinsOf } from '../../tenancy/pins.ts'
+import { pinsOf, type Table } from '../../tenancy/pins.ts'
 import type { TenantHistories } from '../../tenancy/tenant-history.ts'
 import type { Probe } from './probe.ts'
 import { type Sampled, sampleOf } from './sample.ts'
@@ -8,7 +7,7 @@ import { type Sampled, sampleOf } from './sample.ts'
  * Whether the journal of a tenant tells of every row it has: one that was moved here by hand, or written past Tenure, is
  * told of by nobody. Reads a sample of the tenants whole.
  */
-export function historyProbe(histories: TenantHistories, tables: readonly EntitySchema[], sample: Sampled): Probe {
+export function historyProbe(histories: TenantHistories, tables: readonly Table[], sample: Sampled): Probe {
   return {
     name: 'history',
     async look({ checked, found, pause }) {
@@ -24,7 +23,7 @@ export function historyProbe(histories: TenantHistories, tables: readonly Entity
 }
 
 /** Tables whose every row is told of when it is written. */
-export function toldOf(tables: readonly EntitySchema[]): EntitySchema[] {
+export function toldOf(tables: readonly Table[]): Table[] {
   const untold = new Set(['tenant_heads', 'journal', 'audit_chains', 'retired_names', 'operations'])
   return tables.filter((table) => !untold.has(pinsOf(table).table))
 }

@@ -1,5 +1,4 @@
-import type { EntitySchema } from 'typeorm'
-import { pinsOf } from '../../tenancy/pins.ts'
+import { pinsOf, type Table } from '../../tenancy/pins.ts'
 import type { Reference, RowSurvey } from '../../tenancy/row-survey.ts'
 import type { Probe } from './probe.ts'
 
@@ -21,7 +20,7 @@ const references: readonly Reference[] = [
 const alsoOfTenant: ReadonlySet<string> = new Set(['memberships', 'api_keys', 'retired_names'])
 
 /** Whether every row belongs to a tenant that is there, and to a workspace of it. */
-export function ownershipProbe(survey: RowSurvey, tables: readonly EntitySchema[]): Probe {
+export function ownershipProbe(survey: RowSurvey, tables: readonly Table[]): Probe {
   return {
     name: 'ownership',
     async look({ checked, found, pause }) {

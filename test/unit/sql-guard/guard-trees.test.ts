@@ -22,10 +22,11 @@ interface Place {
 }
 
 const platformTables = new Set([...TABLES.platformTables.values()].flatMap((purpose) => [...purpose.keys()]))
+const keyColumns = new Set([...TABLES.tenantTables.values()].flat())
 
 function refusalOf(tree: unknown, { sql, dialect }: Pick<Place, 'sql' | 'dialect'>): string | undefined {
   try {
-    const judged = judgementOf(tree, sql.split('?').length - 1, { dialect, tables: TABLES, platformTables })
+    const judged = judgementOf(tree, sql.split('?').length - 1, { dialect, tables: TABLES, platformTables, keyColumns })
     return judged.missing.size > 0 ? 'missing' : undefined
   } catch (error) {
     if (error instanceof Unproven || error instanceof GuardRefusal) return error.reason

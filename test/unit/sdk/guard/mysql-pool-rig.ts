@@ -7,7 +7,7 @@ import type { MysqlAccount } from '../../../rigs/mysql/mysql-account.ts'
 import { mysqlAdministrator } from '../../../support/test-database.ts'
 
 /** Tables of a service that is no part of Tenure, with the names it chose itself. */
-export const serviceTables = {
+const serviceTables = {
   orders: { tenant: 'account_id', workspace: 'team_id', upserts: true },
   invoices: { tenant: 'account_id' },
 } as const
