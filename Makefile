@@ -39,7 +39,7 @@ run-real: install ## Serve on MySQL and OpenBao, with the orders service beside 
 	@if [ -t 0 ]; then set -m; $(node) scripts/run-real.ts; exit $$?; else exec $(node) scripts/run-real.ts; fi
 
 .PHONY: test
-test: install rigs ## Run every test; the last line is the count
+test: install protos rigs ## Run every test; the last line is the count
 	@$(node) node_modules/vitest/vitest.mjs run
 
 .PHONY: record-statements

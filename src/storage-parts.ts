@@ -10,17 +10,15 @@ import type { Database } from './storage/database.ts'
 import type { MigrationStatus } from './storage/migration-status.ts'
 import { schemaVersion } from './storage/migrations/migrations.ts'
 import { startErrorFrom } from './storage/mysql/connect-failure.ts'
-import { migrateMysql, migrationsTableName, mysqlMigrationStatus, mysqlSchema } from './storage/mysql/migrate-mysql.ts'
+import { migrateMysql, mysqlMigrationStatus, mysqlSchema } from './storage/mysql/migrate-mysql.ts'
 import { openMysqlDatabase } from './storage/mysql/mysql-database.ts'
-import { mysqlTypeOf } from './storage/mysql/mysql-schema.ts'
 import type { MysqlServer } from './storage/mysql/mysql-server.ts'
 import { openSession } from './storage/mysql/mysql-session.ts'
 import { holdName, withNamedLock } from './storage/mysql/named-lock.ts'
-import { declaredTable, type Schema, schemaDrift, tableNameOf } from './storage/schema-model.ts'
 import { migrateSqlite, sqliteMigrationStatus, sqliteSchema } from './storage/sqlite/migrate-sqlite.ts'
 import { createWriterTurn, openSqliteDatabase } from './storage/sqlite/sqlite-database.ts'
 import { claimSqliteFile } from './storage/sqlite/sqlite-file.ts'
-import { sqliteTypeOf } from './storage/sqlite/sqlite-schema.ts'
+import { mysqlDrift, sqliteDrift } from './storage-check.ts'
 import { allCellTables, directoryTables, guardedTables } from './tables.ts'
 import { isProbe } from './tenancy/guard-probe.ts'
 
@@ -133,7 +131,7 @@ async function openSqliteStorage(
     engine: 'sqlite',
     schemaVersion,
     alone,
-    ...{ schemaDrift: async () => driftOf(sqliteTypeOf, sqliteSchema(path)) },
+    ...{ schemaDrift: async () => sqliteDrift(sqliteSchema(path)) },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
@@ -172,7 +170,7 @@ async function openMysqlStorage(
   const owned = stack.move()
   return {
     ...{ directory, cell, engine: 'mysql' as const, schemaVersion },
-    schemaDrift: async () => driftOf(mysqlTypeOf, await mysqlSchema(server)),
+    schemaDrift: async () => mysqlDrift(await mysqlSchema(server)),
     async alone(work) {
       const done = await inWords(server, () => withNamedLock(server, 'start', startWaitMs, work))
       if (done === undefined) {
@@ -184,16 +182,6 @@ async function openMysqlStorage(
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
-}
-
-/** Beside what entities declare there is the list of migrations, and nothing else. */
-function driftOf(typeOf: Parameters<typeof declaredTable>[1], found: Schema): string[] {
-  const declared = [...directoryTables, ...allCellTables].map((entity) => [
-    tableNameOf(entity),
-    declaredTable(entity, typeOf),
-  ])
-  const { [migrationsTableName]: _list, ...rest } = found
-  return schemaDrift(Object.fromEntries(declared), rest)
 }
 
 /** Servers come and go, and start with an account that may not change the schema: migrating is a step of its own. */

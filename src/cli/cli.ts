@@ -3,6 +3,7 @@ import { settingsTable } from '../config/settings-table.ts'
 import { productVersion } from '../version.ts'
 import { bootstrapCommand } from './bootstrap-command.ts'
 import { callCommand } from './call-command.ts'
+import { doctorCommand } from './doctor-command.ts'
 import { addGuardDdl } from './guard-command.ts'
 import { migrateCommand } from './migrate-command.ts'
 import { restoredCommand } from './restored-command.ts'
@@ -65,6 +66,9 @@ function serverCommands(command: AddCommand, finish: Finish, stop: AbortSignal):
 
 /** What asks an installation, or needs none. */
 function toolCommands(command: AddCommand, finish: Finish): void {
+  command('doctor', 'Look at everything a server needs, and say what to do about it.', 'tenure doctor')
+    .option('-o, --output <format>', 'text or json', 'text')
+    .action((options: { output: string }) => finish(doctorCommand(options.output)))
   command(
     'verify-report',
     'Check the signature of an isolation report, offline, and print what it says.',

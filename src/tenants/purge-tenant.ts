@@ -6,7 +6,7 @@ import { authorityChain } from '../tenancy/audit-chain.ts'
 import { type JobPlace, jobContext } from '../tenancy/job-context.ts'
 import { journalRows } from '../tenancy/journal-store.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
-import { destroyKey, type PurgeParts, RemovedRows, textNote } from './purge.ts'
+import { destroyKey, type PurgeParts, purged, RemovedRows, textNote } from './purge.ts'
 import type { TenantFields, TenantHeadRow } from './tenant.ts'
 import { headRows } from './tenant-store.ts'
 import { TenantHeadTable } from './tenant-table.ts'
@@ -45,6 +45,7 @@ export function purgeTenantJob(parts: PurgeParts): Job {
       const removed = await removeRows(parts, context, run, destroyed)
       await parts.tenants.project(() => parts.scopes.read(reading, (scope) => headRows(scope).find({})))
       await auditEnd(parts, place, operation.target, removed, destroyed)
+      await run.progress(purged(parts.tables.length))
       return removed.receipt(operation, place.tenantId, parts.clock.nowMs(), destroyed)
     },
   }

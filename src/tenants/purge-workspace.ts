@@ -7,7 +7,7 @@ import { pinsOf, type Table } from '../tenancy/pins.ts'
 import { retireName } from '../tenancy/retired-names.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { Unit } from '../tenancy/tenant-unit.ts'
-import { destroyKey, type PurgeParts, RemovedRows, textNote } from './purge.ts'
+import { destroyKey, type PurgeParts, purged, RemovedRows, textNote } from './purge.ts'
 import { headRows } from './tenant-store.ts'
 import { workspaceNames } from './workspace.ts'
 import { workspaceRows } from './workspace-store.ts'
@@ -55,6 +55,7 @@ export function purgeWorkspaceJob(parts: PurgeParts): Job {
         await retireName(unit, workspaceNames, row.slug)
         removed.add('workspaces', 1)
       })
+      await run.progress(purged(tables.length))
       return removed.receipt(operation, workspaceId, parts.clock.nowMs(), destroyed)
     },
   }

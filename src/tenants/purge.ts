@@ -5,7 +5,7 @@ import { TenureError } from '../base/errors.ts'
 import { PurgeReceiptSchema } from '../gen/tenure/v1/purge_receipt_pb.ts'
 import { KeyringError } from '../keyring/keyring-error.ts'
 import type { WorkspaceSealer } from '../keyring/workspace-sealer.ts'
-import type { JobAnswer } from '../operations/job.ts'
+import type { JobAnswer, Progress } from '../operations/job.ts'
 import type { OperationNotes, OperationRow } from '../operations/operation.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import type { Table } from '../tenancy/pins.ts'
@@ -26,6 +26,11 @@ export interface PurgeParts {
   readonly tables: readonly Table[]
   /** Removes some rows of the context's tenant; 0: there are none left. */
   readonly erase: (context: TenantContext, table: Table, keepFeedId?: number) => Promise<number>
+}
+
+/** How far a purge is at its end. */
+export function purged(tables: number): Progress {
+  return { phase: 'done', done: tables, total: tables, message: 'Everything is removed.' }
 }
 
 /** What an operation that purges was asked for with. */

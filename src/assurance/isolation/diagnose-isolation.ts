@@ -61,6 +61,8 @@ async function reportOf(parts: DiagnosisParts, run: JobRun): Promise<IsolationRe
     await run.progress({ phase: probe.name, done: at, total: probes.length, message })
     results.push(await runProbe(probe, clock, () => run.stopIfCancelled(), failed))
   }
+  const done = probes.length
+  await run.progress({ phase: 'done', done, total: done, message: 'Signing the report.' })
   const content = {
     ...{ reportId: ids.next(), operationId: run.operation.operationId, outcome: outcomeOf(results), probes: results },
     ...{ tenantCount: await parts.tenantCount(), durationMs: Math.round(clock.monotonicMs() - beganMs) },

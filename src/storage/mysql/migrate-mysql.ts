@@ -55,6 +55,14 @@ export function mysqlSchema(server: MysqlServer): Promise<Schema> {
   return connected(server, (connection) => readMysqlSchema({ rows: (sql) => ask(connection, sql) }))
 }
 
+/** The time the server says it is, in milliseconds since the epoch. */
+export function mysqlClockMs(server: MysqlServer): Promise<number> {
+  return connected(server, async (connection) => {
+    const [row] = await ask(connection, 'SELECT UNIX_TIMESTAMP(NOW(3)) AS seconds')
+    return Number(row?.seconds) * 1000
+  })
+}
+
 export const migrationsTableName = 'schema_migrations'
 
 const migrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations (

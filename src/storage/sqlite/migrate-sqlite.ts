@@ -34,6 +34,16 @@ export function migrateSqlite(path: string, clock: Clock): number[] {
   return missing.map(({ number }) => number)
 }
 
+/** Schema and migrations of a file that somebody else may have claimed: it is only read. */
+export function inspectSqlite(path: string): { readonly schema: Schema; readonly status: MigrationStatus[] } {
+  const database = new DatabaseSync(path, { readOnly: true })
+  try {
+    return { schema: readSqliteSchema(database), status: migrationStatusFrom(appliedMigrations(database)) }
+  } finally {
+    database.close()
+  }
+}
+
 /** The schema as the file has it. The file must be claimed. */
 export function sqliteSchema(path: string): Schema {
   using database = open(path)
