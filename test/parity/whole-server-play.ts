@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import type { Json } from '../attack/request-maker.ts'
 import type { Played } from './played.ts'
 
 const ids = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
@@ -20,15 +21,22 @@ export function aliased(played: readonly Played[]): Omit<Played, 'transport'> {
 
 function withoutMade({ transport: _, ...played }: Played): Omit<Played, 'transport'> {
   const text = JSON.stringify({ ...played, revision: played.revision === '' ? '' : 'R' }, (key, value: unknown) =>
-    made.has(key) && key !== '' && typeof value === 'string' && key !== 'revision'
-      ? value === ''
-        ? ''
-        : 'MADE'
-      : value,
+    isProgress(value)
+      ? 'PROGRESS'
+      : made.has(key) && key !== '' && typeof value === 'string' && key !== 'revision'
+        ? value === ''
+          ? ''
+          : 'MADE'
+        : value,
   )
   const plain = text
     .replace(ids, 'UID')
     .replace(/"revision":"[^"]{8,}"/g, '"revision":"MADE"')
     .replace(/(?:member|user|account|fresh)-[0-9a-z]+|(-new|[a-z]{8,}|parity\.v)-?[0-4](?=["/\\])/g, '$1N')
   return JSON.parse(plain) as Omit<Played, 'transport'>
+}
+
+/** Work goes on between two answers about it. */
+function isProgress(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && String((value as Json)['@type']).endsWith('.OperationMetadata')
 }
