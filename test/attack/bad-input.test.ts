@@ -31,7 +31,7 @@ beforeAll(async () => {
   grpc = openRawGrpc(rig.child.grpcPort)
   await warmUp()
   residentBefore = rig.residentMegabytes()
-})
+}, 180_000)
 
 afterAll(async () => {
   grpc[Symbol.dispose]()

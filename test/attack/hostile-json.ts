@@ -176,12 +176,16 @@ function messageTexts(typeName: string): { kind: string; text: string }[] {
             '2026-02-30T00:00:00Z',
             'now',
           ]
-        : []
+        : typeName === 'google.protobuf.Duration'
+          ? ['-1s', '-0.000000001s', '0s', '315576000001s', '1.0000000001s', '1h', '1']
+          : []
   return texts.map((text) => ({ kind: text, text: JSON.stringify(text) }))
 }
 
 function isRefused(field: RequestField, kind: string): boolean {
   if (kind.startsWith('lone')) return true
+  // No time to live, or none any more.
+  if (field.desc.name === 'ttl' && /^(?:-|0s)/.test(kind)) return true
   // What only the server writes has no rule, and is not read.
   if (kind === 'megabyte') return hasOption(field.desc, fieldRules)
   // A pattern that leaves control characters in would let a name forge a line of a log.

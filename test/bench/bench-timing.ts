@@ -1,3 +1,5 @@
+import { formatApiKey, parseApiKey } from '../../src/credentials/api-key.ts'
+import { AccessService } from '../../src/gen/tenure/v1/access_service_pb.ts'
 import { everyMethod, methodName } from '../attack/caller.ts'
 import { type Attack, attacksOn, requestOf } from '../attack/foreign-table.ts'
 import { type ForeignWorld, openForeignWorld } from '../attack/foreign-world.ts'
@@ -101,6 +103,36 @@ function print(title: string, groups: readonly Group[]): void {
   )
 }
 
+/** Keys that are right to the last check digit and nobody's: how much does the server look before it says so? */
+async function timeKeys(world: ForeignWorld): Promise<readonly Group[]> {
+  const { environment } = world.server.config
+  const neverUid = '01900000-0000-7000-8000-00000000dead'
+  const keyId = parseApiKey(world.globex.ownerKey, environment)?.apiKeyId ?? ''
+  const keyOf = (tenant: string, id: string) => formatApiKey(environment, tenant, id, Buffer.alloc(32, 9))
+  const pairs: readonly (readonly [string, string, string])[] = [
+    ['key of another tenant, wrong secret', keyOf(world.globex.uid, keyId), keyOf(world.globex.uid, neverUid)],
+    ['no key of a tenant that stands', keyOf(world.globex.uid, neverUid), keyOf(neverUid, neverUid)],
+  ]
+  const { getCaller } = AccessService.method
+  const timeOfKey = async (key: string) => {
+    const startMs = performance.now()
+    await world.ask('native gRPC', getCaller, {}, { key, power: 'tenant' })
+    return performance.now() - startMs
+  }
+  const groups: Group[] = []
+  for (const [what, one, other] of pairs) {
+    const times: (readonly [number, number])[] = []
+    for (let round = 0; round < rounds * 20; round += 1) {
+      const isFirst = round % 2 === 0
+      const first = await timeOfKey(isFirst ? one : other)
+      const second = await timeOfKey(isFirst ? other : one)
+      times.push(isFirst ? [first, second] : [second, first])
+    }
+    groups.push(compared(what, times))
+  }
+  return groups
+}
+
 async function run(): Promise<void> {
   await using world = await openForeignWorld()
   disposeOnSignal(world)
@@ -114,6 +146,7 @@ async function run(): Promise<void> {
       if (round >= 0 && sample !== undefined) samples.push([attack, sample])
     }
   }
+  const keys = await timeKeys(world)
   const control = compared(
     'unknown, and unknown again',
     samples.map(([, { unknownMs, againMs }]) => [unknownMs, againMs]),
@@ -124,7 +157,9 @@ async function run(): Promise<void> {
   )
   const methods = groupsBy(samples, ({ method }) => methodName(method))
   if (json) {
-    process.stdout.write(`${JSON.stringify({ ...circumstances(), rounds, control, kinds, methods }, undefined, 2)}\n`)
+    process.stdout.write(
+      `${JSON.stringify({ ...circumstances(), rounds, control, kinds, methods, keys }, undefined, 2)}\n`,
+    )
     return
   }
   printCircumstances()
@@ -134,6 +169,7 @@ async function run(): Promise<void> {
   print('control', [control])
   print('what is named, by whose credential', kinds)
   print('method', methods.slice(0, 15))
+  print('credential, beside one that names less', keys)
   const found = [...kinds, ...methods].filter(looksDifferent).length
   process.stdout.write(
     `\n${found === 0 ? 'Nothing differs in class' : `${found} to LOOK at`}: foreign slower or faster by more than chance, and in more than ${50 + lookFromShare * 100}% of pairs.\n`,
