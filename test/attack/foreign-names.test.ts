@@ -81,6 +81,31 @@ function told(answer: WireAnswer, sent: string): string {
   return JSON.stringify([code, reason, message.replaceAll(sent, 'SENT')])
 }
 
+/** Methods that act in a tenant; those that take things away come last. */
+const acting = everyMethod
+  .filter((method) => !isPlatformOnly(method) && policyOf(method).tenantFrom.kind === 'field')
+  .toSorted((a, b) => Number(/^(?:Delete|Purge)/.test(a.name)) - Number(/^(?:Delete|Purge)/.test(b.name)))
+
+// Else a server that refuses everything would pass.
+describe.each(acting.map((method) => [methodName(method), method] as const))('%s', (_name, method) => {
+  test('what is its own, the owner of a tenant gets at', async () => {
+    const { tenantFrom, limitClass } = policyOf(method)
+    const field = fieldsOfRequest(method.input).find(
+      ({ path }) => tenantFrom.kind === 'field' && path === tenantFrom.path,
+    )
+    const [owner] = world.callers
+    // Of the platform alone, as permissions are.
+    if (owner === undefined || field?.nameShapes.some((shape) => shape.startsWith('tenants/')) !== true) return
+    const has = (name: string) => method.input.fields.some((each) => each.name === name)
+    const request = makeRequest(method, { names: world.tenants.own, place: owner.place })
+    const rehearsed = has('validate_only') ? { ...request, validateOnly: true } : request
+    const { code, reason } = await ask(method, has('etag') ? { ...rehearsed, etag: 'stale' } : rehearsed, owner)
+    // A change may find that it is made already, that it is of another state, or that words are missing.
+    const admitted = ['ok', 'aborted', 'already_exists', 'failed_precondition', 'invalid_argument']
+    expect(limitClass === 'WRITE' ? admitted : ['ok'], reason).toContain(code)
+  })
+})
+
 describe.each(everyMethod.map((method) => [methodName(method), method] as const))('%s', (_name, method) => {
   test('what is of another tenant, or of another workspace, is what never was', async () => {
     expect(await faultsOf(world, method, 'Connect JSON')).toEqual([])
