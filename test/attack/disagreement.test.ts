@@ -15,6 +15,7 @@ import { everyWire } from './wires.ts'
 
 let world: ForeignWorld
 const strangersUids: string[] = []
+let ownUid: string
 
 beforeAll(async () => {
   world = await openForeignWorld()
@@ -22,6 +23,8 @@ beforeAll(async () => {
     const { workspace } = await world.server.client(WorkspaceService).getWorkspace({ name })
     strangersUids.push(workspace?.uid ?? '')
   }
+  const name = `${world.acme.name}/workspaces/prod`
+  ownUid = (await world.server.client(WorkspaceService).getWorkspace({ name })).workspace?.uid ?? ''
 })
 
 afterAll(() => world[Symbol.asyncDispose]())
@@ -43,8 +46,8 @@ const owner = () => world.callers.find(({ name }) => name === 'owner key') as Fo
 const root = () => world.callers.find(({ power }) => power === 'platform') as ForeignCaller
 
 function eventOf(method: DescMethod): string {
-  const { auditEvent, permission } = policyOf(method)
-  return auditEvent || permission
+  const { auditEvent, permission, name } = policyOf(method)
+  return auditEvent || permission || name
 }
 
 /** What the tenant's audit says of this event that it did not say before. */
@@ -125,6 +128,26 @@ describe.each(placed)('%s', (_name, method, field) => {
     const seen = looks.filter(({ requestId }) => requestId === 'attack-1').map(({ outcome }) => outcome)
     expect(seen).toEqual([AuditEvent_Outcome.SUCCESS])
   })
+})
+
+test('a key of one workspace with a header that names another is refused and audited, also where the credential alone says the place', async () => {
+  const stranger = world.callers.find(({ name }) => name === 'workspace key') as ForeignCaller
+  const fromCredential = everyMethod.filter((method) => policyOf(method).tenantFrom.kind === 'credential')
+  expect(fromCredential.length).toBeGreaterThan(0)
+  for (const method of fromCredential) {
+    const request = makeRequest(method, { names: world.tenants.own, place: stranger.place })
+    const events = await auditedDuring(method, ownerBot, async () => {
+      for (const workspace of ['test', 'never-was', ...strangersUids]) {
+        const answer = await world.ask('Connect binary', method, request, stranger, { 'x-workspace-id': workspace })
+        expect([answer.code, answer.reason], workspace).toEqual(['invalid_argument', 'WORKSPACE_MISMATCH'])
+      }
+    })
+    expect(events.map(({ reason }) => reason)).toEqual(Array(4).fill('WORKSPACE_MISMATCH'))
+    for (const workspace of ['prod', ownUid]) {
+      const answer = await world.ask('Connect binary', method, request, stranger, { 'x-workspace-id': workspace })
+      expect([answer.code, workspace]).toEqual(['ok', workspace])
+    }
+  }
 })
 
 test('the tables were not empty, the refusals of platform methods are audited too, and the other tenant knows of none of it', async () => {

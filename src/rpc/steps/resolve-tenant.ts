@@ -22,7 +22,10 @@ const placeOfCredential: Step = (state) => {
     return
   }
   state.place = { tenant: caller.tenantSlug, workspace: caller.workspaceSlug }
-  if (caller.workspaceSlug !== '') matchWorkspaceHeader(state, caller.workspaceSlug)
+  const header = state.incoming.workspaceHeader
+  if (caller.workspaceSlug === '' || header === undefined) return
+  // Nothing is admitted after this that could compare a uid: the credential knows its own.
+  if (header !== caller.workspaceSlug && header !== caller.workspaceId) throw workspaceMismatch()
 }
 
 function placeOfField(policy: MethodPolicy, path: string, fields: readonly DescField[]): Step {
