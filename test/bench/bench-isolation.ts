@@ -11,7 +11,8 @@ const { json, numbers } = readOptions({ steps: 1_000_000, seed: Date.now() % 1_0
 const { steps, seed } = numbers
 const sayEvery = 20_000
 
-function print({ asked, seconds, steps: done, decisions, writes, stale, ids, words, faults }: WalkFigures): void {
+function print(walked: WalkFigures): void {
+  const { asked, seconds, steps: done, decisions, writes, stale, ambiguous, ids, words, faults } = walked
   printCircumstances()
   const perSecond = Math.round(done / seconds).toLocaleString('en')
   process.stdout.write(
@@ -27,7 +28,8 @@ function print({ asked, seconds, steps: done, decisions, writes, stale, ids, wor
   )
   process.stdout.write(
     `\n${decisions.toLocaleString('en')} decisions compared; ${words.toLocaleString('en')} ids and names looked at, ` +
-      `${ids.toLocaleString('en')} ids known by tenant; ${stale.toLocaleString('en')} answers were STALE\n`,
+      `${ids.toLocaleString('en')} ids known by tenant; ${stale.toLocaleString('en')} answers were STALE; for ` +
+      `${ambiguous.toLocaleString('en')} the model allowed more than one answer, by how far behind a server may be\n`,
   )
   process.stdout.write(
     faults.length === 0

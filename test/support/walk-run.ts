@@ -136,7 +136,7 @@ function wireFor(chance: Chance): WalkWire {
 }
 
 function said({ method, request }: WalkQuestion['call']): string {
-  return `${method.name} ${toJsonString(method.input, request).replace(/("apiKey":"tenure_)[^"]*/, '$1…')}`
+  return `${method.name} ${toJsonString(method.input, request).replace(/("apiKey":"tenure_)[^"]*/g, '$1…')}`
 }
 
 function nameOf(world: WalkWorld, { tenant, keyName }: WalkCaller): string {
