@@ -15,6 +15,11 @@ export interface GuardedTables {
    */
   readonly tenantTables: ReadonlyMap<string, readonly string[]>
   /**
+   * Columns may have capitals in their names, as an ORM gives them that names them after properties. Engines tell no
+   * capitals apart there: a pin counts in the one spelling listed, and no other spelling of a key is assigned.
+   */
+  readonly mixedCaseColumns?: boolean
+  /**
    * Tenant tables with a unique key that does not begin with the tenant: MySQL's upsert takes whichever unique key meets a
    * row first, so there it could update the row of another tenant.
    */

@@ -44,7 +44,7 @@ class StatementGuard implements Guard {
 
   constructor({ dialect, tables, sink, verdictCacheSize = VERDICT_CACHE_SIZE }: GuardOptions) {
     const platformTables = new Set([...tables.platformTables.values()].flatMap((purpose) => [...purpose.keys()]))
-    const keyColumns = new Set([...tables.tenantTables.values()].flat())
+    const keyColumns = new Set([...tables.tenantTables.values()].flat().map((column) => column.toLowerCase()))
     this.#rules = { dialect, tables, platformTables, keyColumns }
     this.#sink = sink
     this.#verdicts = new LRUCache({

@@ -1,6 +1,6 @@
 import { unproven } from './guard-refusal.ts'
 import { type GuardDialect, type GuardedTables, PINS, type Pin } from './guard-types.ts'
-import { type SyntaxNode, variantFrom } from './syntax-node.ts'
+import { type SyntaxNode, storedName, variantFrom } from './syntax-node.ts'
 
 /** One table, derived table or CTE a select reads from. Only a real table has pins to demand. */
 export interface Reference {
@@ -23,7 +23,7 @@ export interface Judgement {
   readonly dialect: GuardDialect
   readonly tables: GuardedTables
   readonly platformTables: ReadonlySet<string>
-  /** The key columns of all tables together: a name that pins rows of one is assigned and given away in none. */
+  /** The key columns of all tables, in lower case: a name that pins rows of one is assigned and given away in none. */
   readonly keyColumns: ReadonlySet<string>
   /** Position of each `?` among all of the statement's, in the order of the text: the order drivers bind in. */
   readonly placeholders: ReadonlyMap<unknown, number>
@@ -89,6 +89,16 @@ export function recordTable(table: string, use: 'read' | 'write', judgement: Jud
   if (!owned) judgement.platformOnly.add(table)
   if (use === 'read') judgement.reads.add(table)
   else judgement.writes.add(table)
+}
+
+/** The name of a column of a stored table. */
+export function columnName(name: string, { tables }: Judgement): string {
+  return tables.mixedCaseColumns === true ? name : storedName(name)
+}
+
+/** Whether any table is pinned by a column of that name, however it is spelled here. */
+export function isKeyColumn(name: string, { keyColumns }: Judgement): boolean {
+  return keyColumns.has(name.toLowerCase())
 }
 
 /** The column by which rows of a table are pinned to their tenant or workspace; undefined where they are not. */

@@ -1,6 +1,6 @@
 import { unproven } from './guard-refusal.ts'
-import type { Judgement, Reference, Scope } from './judgement.ts'
-import { fieldsOf, identifierFrom, isAbsent, listFrom, nodeFrom, storedName, variantFrom } from './syntax-node.ts'
+import { columnName, type Judgement, type Reference, type Scope } from './judgement.ts'
+import { fieldsOf, identifierFrom, isAbsent, listFrom, nodeFrom, variantFrom } from './syntax-node.ts'
 
 /** Proves a sub-select; handed in, because selects hold expressions and expressions hold selects. */
 type ProveSubselect = (query: unknown, scope: Scope) => void
@@ -192,7 +192,7 @@ function checkColumn(parts: readonly unknown[], walk: Walk): void {
   if (parts.length !== 2) unproven('qualified-table')
   const reference = referenceNamed(identifierFrom(first), walk.scope)
   const column = identifierFrom(second)
-  if (reference.table !== undefined) storedName(column)
+  if (reference.table !== undefined) columnName(column, walk.judgement)
 }
 
 function checkBareColumn(name: string, { judgement, scope, outputsVisible }: Walk): void {
@@ -201,7 +201,7 @@ function checkBareColumn(name: string, { judgement, scope, outputsVisible }: Wal
   // What a derived table gives was proven inside it, and it never pins anything, so its names may stand bare.
   if (only !== undefined && only.table === undefined) return
   if (judgement.qualify) unproven('unqualified-column')
-  storedName(name)
+  columnName(name, judgement)
 }
 
 /** Exact spelling only: MySQL tells `U` from `u`, SQLite does not. */

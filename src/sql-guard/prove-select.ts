@@ -1,5 +1,5 @@
 import { unproven } from './guard-refusal.ts'
-import { isKnownTable, type Judgement, type Reference, recordTable, type Scope } from './judgement.ts'
+import { isKeyColumn, isKnownTable, type Judgement, type Reference, recordTable, type Scope } from './judgement.ts'
 import { type OuterJoin, provePins } from './pin-proof.ts'
 import { checkExpression, checkValue, type Walk } from './prove-expression.ts'
 import {
@@ -184,7 +184,7 @@ function checkOutput(item: unknown, walk: Walk): void {
   if (tag === 'ExprWithAlias') {
     const { expr, alias } = fieldsOf(body, ['expr', 'alias'])
     const name = identifierFrom(alias)
-    if (walk.judgement.keyColumns.has(name.toLowerCase()) && lastNameOf(expr) !== name) unproven('shadowed-name')
+    if (isKeyColumn(name, walk.judgement) && lastNameOf(expr) !== name) unproven('shadowed-name')
     checkExpression(expr, walk)
     return
   }

@@ -1,6 +1,15 @@
 import { unproven } from './guard-refusal.ts'
 import { PINS } from './guard-types.ts'
-import { barePlaceholder, type Judgement, keyColumn, type Reference, recordTable, type Scope } from './judgement.ts'
+import {
+  barePlaceholder,
+  columnName,
+  isKeyColumn,
+  type Judgement,
+  keyColumn,
+  type Reference,
+  recordTable,
+  type Scope,
+} from './judgement.ts'
 import { provePins } from './pin-proof.ts'
 import { checkExpression, checkValue } from './prove-expression.ts'
 import { checkLimit, checkOrder, tableFrom, walkOf } from './prove-select.ts'
@@ -12,16 +21,15 @@ import {
   nodeFrom,
   singleNameFrom,
   storedName,
-  storedNameFrom,
   variantFrom,
 } from './syntax-node.ts'
 
 export function proveUpdate(statement: unknown, judgement: Judgement): void {
   const fields = fieldsOf(statement, ['table', 'assignments', 'selection', 'order_by', 'limit'])
   const scope = targetScope(fields.table, judgement)
-  for (const { column, value } of assignmentsFrom(fields.assignments)) {
+  for (const { column, value } of assignmentsFrom(fields.assignments, judgement)) {
     // Assigning the key hands the row to another tenant.
-    if (judgement.keyColumns.has(column)) unproven('key-assignment')
+    if (isKeyColumn(column, judgement)) unproven('key-assignment')
     checkExpression(value, walkOf(scope, judgement))
   }
   proveFilter(fields, scope, judgement)
@@ -62,11 +70,12 @@ interface Assignment {
   readonly value: unknown
 }
 
-function assignmentsFrom(list: unknown): Assignment[] {
+function assignmentsFrom(list: unknown, judgement: Judgement): Assignment[] {
   return listFrom(list).map((assignment) => {
     const { target, value } = fieldsOf(assignment, ['target', 'value'])
     const { tag, body } = variantFrom(target)
-    return tag === 'ColumnName' ? { column: storedName(singleNameFrom(body)), value } : unproven('shape')
+    if (tag !== 'ColumnName') unproven('shape')
+    return { column: columnName(singleNameFrom(body), judgement), value }
   })
 }
 
@@ -76,8 +85,9 @@ export function proveInsert(statement: unknown, judgement: Judgement): void {
   if (target.tag !== 'TableName') unproven('shape')
   const table = storedName(singleNameFrom(target.body))
   recordTable(table, 'write', judgement)
-  const columns = listFrom(fields.columns).map((column) => storedName(singleNameFrom(column)))
-  if (columns.length === 0 || new Set(columns).size !== columns.length) unproven('insert-columns')
+  const columns = listFrom(fields.columns).map((column) => columnName(singleNameFrom(column), judgement))
+  const spelled = new Set(columns.map((column) => column.toLowerCase()))
+  if (columns.length === 0 || spelled.size !== columns.length) unproven('insert-columns')
   for (const row of rowsFrom(fields.source)) proveRow(row, columns, table, judgement)
   if (!isAbsent(fields.on)) proveUpsert(fields.on, table, judgement)
 }
@@ -146,7 +156,7 @@ function proveConflictTarget(target: unknown, table: string, judgement: Judgemen
   if (isAbsent(target)) unproven('conflict-target')
   const { tag, body } = variantFrom(target)
   if (tag !== 'Columns') unproven('conflict-target')
-  const columns = listFrom(body).map(storedNameFrom)
+  const columns = listFrom(body).map((column) => columnName(identifierFrom(column), judgement))
   for (const pin of PINS) {
     const key = keyColumn(pin, table, judgement)
     if (key !== undefined && !columns.includes(key)) judgement.missing.add(pin)
@@ -155,9 +165,9 @@ function proveConflictTarget(target: unknown, table: string, judgement: Judgemen
 
 function checkUpsertAssignments(list: unknown, table: string, scope: Scope, judgement: Judgement): void {
   const kept = keyColumn('tenant', table, judgement)
-  for (const { column, value } of assignmentsFrom(list)) {
+  for (const { column, value } of assignmentsFrom(list, judgement)) {
     const keeps = column === kept && isInsertedValue(value, kept)
-    if (judgement.keyColumns.has(column) && !keeps) unproven('key-assignment')
+    if (isKeyColumn(column, judgement) && !keeps) unproven('key-assignment')
     checkExpression(value, walkOf(scope, judgement))
   }
 }

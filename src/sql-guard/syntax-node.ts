@@ -57,15 +57,15 @@ export function identifierFrom(value: unknown): string {
   return GIVEN_NAME.test(node.value) ? node.value : unproven('name')
 }
 
-/** Tables and their columns are lower case everywhere: engines disagree on case, so no second spelling exists. */
-export function storedNameFrom(value: unknown): string {
-  return storedName(identifierFrom(value))
+export function isGivenName(name: string): boolean {
+  return GIVEN_NAME.test(name)
 }
 
 export function isStoredName(name: string): boolean {
   return STORED_NAME.test(name)
 }
 
+/** Tables and their columns are lower case everywhere: engines disagree on case, so no second spelling exists. */
 export function storedName(name: string): string {
   return isStoredName(name) ? name : unproven('name')
 }

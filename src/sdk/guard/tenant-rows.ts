@@ -1,5 +1,5 @@
 import type { TenantBinding } from '../../sql-guard/guard-types.ts'
-import { isStoredName } from '../../sql-guard/syntax-node.ts'
+import { isGivenName } from '../../sql-guard/syntax-node.ts'
 import type { TenantGuard } from './tenant-guard.ts'
 import type { TenantTable } from './tenant-tables.ts'
 
@@ -132,7 +132,7 @@ export class TenantRows<Row> {
   }
 
   #name(name: string): string {
-    if (!isStoredName(name)) throw new TypeError(`${JSON.stringify(name)} is no name of a column`)
+    if (!isGivenName(name)) throw new TypeError(`${JSON.stringify(name)} is no name of a column`)
     return `${this.#quote}${name}${this.#quote}`
   }
 }

@@ -1,5 +1,5 @@
 import type { GuardedTables } from '../../sql-guard/guard-types.ts'
-import { isStoredName } from '../../sql-guard/syntax-node.ts'
+import { isGivenName, isStoredName } from '../../sql-guard/syntax-node.ts'
 
 /** How rows of one table are owned. */
 export interface TenantTable {
@@ -32,6 +32,7 @@ export function guardedTablesFrom(tables: TenantTables, sharedTables: readonly s
   const ambiguous = Object.entries(tables).filter(([, { upserts }]) => upserts !== true)
   return {
     tenantTables,
+    mixedCaseColumns: true,
     sharedKeys: new Set(ambiguous.map(([name]) => name)),
     platformTables: new Map([[outsidePurpose, new Map(sharedTables.map((name) => [name, 'write'] as const))]]),
   }
@@ -42,11 +43,13 @@ function keyColumnsOf(name: string, table: unknown): readonly string[] {
   const { tenant, workspace } = table as Readonly<Record<string, unknown>>
   const keys = workspace === undefined ? [tenant] : [tenant, workspace]
   for (const key of keys) {
-    if (typeof key !== 'string' || !isStoredName(key)) {
-      throw new TypeError(`the table ${name} has to name its key columns in lower case: tenant, and perhaps workspace`)
+    if (typeof key !== 'string' || !isGivenName(key)) {
+      throw new TypeError(`the table ${name} has to name its key columns: tenant, and perhaps workspace`)
     }
   }
-  if (tenant === workspace) throw new TypeError(`the table ${name} names one column for tenant and workspace`)
+  if (new Set(keys.map((key) => String(key).toLowerCase())).size < keys.length) {
+    throw new TypeError(`the table ${name} names one column for tenant and workspace`)
+  }
   return keys as readonly string[]
 }
 

@@ -71,3 +71,48 @@ describe('each table is pinned by its own key columns', () => {
     expect(reasonOf(sql, params)).toBe(reason)
   })
 })
+
+describe('columns with capitals in their names', () => {
+  const mixedTables: GuardedTables = {
+    ...tables,
+    tenantTables: new Map([['orders', ['tenantId', 'workspaceId']]]),
+    mixedCaseColumns: true,
+  }
+  const keys = [T, W]
+  const place = '"tenantId" = ? AND "workspaceId" = ?'
+  const reasonWith = async (list: GuardedTables, sql: string, params: readonly unknown[]) => {
+    const mixed = await createGuard({ dialect: 'sqlite', tables: list, sink: { refused: () => {} } })
+    try {
+      mixed.check(sql, params, TENANT_BINDING)
+      return undefined
+    } catch (error) {
+      return guardRefusalIn(error)?.reason ?? String(error)
+    }
+  }
+
+  test.each<readonly [string | undefined, string, readonly unknown[]]>([
+    [undefined, `SELECT "madeBy" FROM orders WHERE ${place}`, keys],
+    [undefined, `UPDATE orders SET "madeBy" = ? WHERE ${place}`, ['x', ...keys]],
+    [undefined, 'INSERT INTO orders ("tenantId", "workspaceId", "madeBy") VALUES (?, ?, ?)', [...keys, 'x']],
+    [
+      undefined,
+      `SELECT "o"."tenantId" AS "o_tenantId" FROM "orders" "o" WHERE "o"."tenantId" = ? AND "o"."workspaceId" = ?`,
+      keys,
+    ],
+    ['unpinned-tenant', 'SELECT "madeBy" FROM orders WHERE "tenantid" = ? AND "workspaceId" = ?', keys],
+    ['foreign-tenant', `SELECT "madeBy" FROM orders WHERE ${place}`, [W, W]],
+    ['key-assignment', `UPDATE orders SET "TENANTID" = ? WHERE ${place}`, [W, ...keys]],
+    ['key-assignment', `UPDATE orders SET tenantid = ? WHERE ${place}`, [W, ...keys]],
+    ['insert-columns', 'INSERT INTO orders ("tenantId", "workspaceId", "TenantID") VALUES (?, ?, ?)', [...keys, W]],
+    ['shadowed-name', `SELECT "madeBy" AS "TENANTID" FROM orders WHERE ${place}`, keys],
+    ['name', `SELECT "madeBy" FROM "Orders" WHERE ${place}`, keys],
+    ['word', `SELECT madeBy FROM orders WHERE ${place}`, keys],
+  ])('%s: %s', async (reason, sql, params) => {
+    expect(await reasonWith(mixedTables, sql, params)).toBe(reason)
+  })
+
+  test('are refused where the list does not say that there are any', async () => {
+    const { mixedCaseColumns: _without, ...strict } = mixedTables
+    expect(await reasonWith(strict, `SELECT id FROM orders WHERE ${place}`, keys)).toBe('name')
+  })
+})

@@ -67,7 +67,7 @@ describe('the rows of one place', () => {
       await expect(orders.find({ where: { account_id: tenantUid(2) } })).rejects.toThrow('comes from the context')
       await expect(orders.insert({ team_id: 'x', id: 'x', item: 'x' })).rejects.toThrow('comes from the context')
       await expect(orders.update({ id: 'x' }, { account_id: 'x' })).rejects.toThrow('comes from the context')
-      for (const name of ['id` OR 1=1 -- ', 'ID', 'a.b', '']) {
+      for (const name of ['id` OR 1=1 -- ', '1d', 'a.b', '']) {
         await expect(orders.find({ where: { [name]: 1 } })).rejects.toThrow('no name of a column')
         await expect(orders.find({ orderBy: { [name]: 'asc' } })).rejects.toThrow('no name of a column')
         await expect(orders.find({ columns: [name] })).rejects.toThrow('no name of a column')
