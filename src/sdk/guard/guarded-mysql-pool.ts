@@ -1,13 +1,13 @@
 import type { TenantContext, TenantLevelContext } from '../tenant-context.ts'
 import { GuardedMysqlConnection, type MysqlConnectionLike } from './mysql-connection.ts'
 import { verifyMysqlSession } from './mysql-session.ts'
-import type { MysqlQueryOptions } from './mysql-statement.ts'
+import type { MysqlQueryOptions, MysqlWriting } from './mysql-statement.ts'
 import { TenantDatabase } from './tenant-database.ts'
 import type { TenantGuard } from './tenant-guard.ts'
 import { currentSession, inSession, TenantSession, type WithTenantOptions } from './tenant-session.ts'
 
 /** The part of a promise pool of mysql2 that is used here. */
-export interface MysqlPoolLike {
+export interface MysqlPoolLike extends MysqlWriting {
   getConnection(): Promise<MysqlConnectionLike>
   end(): Promise<void>
 }
@@ -17,7 +17,7 @@ export interface MysqlPoolLike {
  * the place it was leased in: that of the handle, or that of the `withTenant` around the call; outside of one it reaches
  * shared tables alone.
  */
-export class GuardedMysqlPool {
+export class GuardedMysqlPool implements MysqlWriting {
   readonly #guard: TenantGuard
   readonly #pool: MysqlPoolLike
 
@@ -47,6 +47,18 @@ export class GuardedMysqlPool {
 
   getConnection(): Promise<GuardedMysqlConnection> {
     return this.#lease(currentSession())
+  }
+
+  escape(value: unknown): string {
+    return this.#pool.escape(value)
+  }
+
+  escapeId(name: string | string[]): string {
+    return this.#pool.escapeId(name)
+  }
+
+  format(sql: string, values?: unknown[]): string {
+    return this.#pool.format(sql, values)
   }
 
   async end(): Promise<void> {

@@ -1,11 +1,12 @@
-import { type MysqlQueryOptions, mysqlStatementFrom } from './mysql-statement.ts'
+import { type MysqlQueryOptions, type MysqlWriting, mysqlStatementFrom } from './mysql-statement.ts'
 import type { TenantGuard } from './tenant-guard.ts'
 import type { TenantSession } from './tenant-session.ts'
 
 /** The part of a promise connection of mysql2 that is used here. */
-export interface MysqlConnectionLike {
+export interface MysqlConnectionLike extends MysqlWriting {
   query(options: MysqlQueryOptions): Promise<[unknown, unknown]>
   execute(options: MysqlQueryOptions): Promise<[unknown, unknown]>
+  ping(): Promise<unknown>
   release(): void
   destroy(): void
 }
@@ -17,7 +18,7 @@ const ends = /^\s*(?:commit|rollback)\s*$/i
  * A connection of a pool for one lease, in the place it was leased for and in no other. It has the methods of mysql2's
  * promise connection that run statements; nothing of it leads to the connection behind it.
  */
-export class GuardedMysqlConnection {
+export class GuardedMysqlConnection implements MysqlWriting {
   readonly #guard: TenantGuard
   readonly #session: TenantSession | undefined
   readonly #connection: MysqlConnectionLike
@@ -51,6 +52,23 @@ export class GuardedMysqlConnection {
 
   async rollback(): Promise<void> {
     await this.query('ROLLBACK')
+  }
+
+  async ping(): Promise<void> {
+    if (this.#released) throw givenBack()
+    await this.#connection.ping()
+  }
+
+  escape(value: unknown): string {
+    return this.#connection.escape(value)
+  }
+
+  escapeId(name: string | string[]): string {
+    return this.#connection.escapeId(name)
+  }
+
+  format(sql: string, values?: unknown[]): string {
+    return this.#connection.format(sql, values)
   }
 
   /** What was begun on it and not ended is rolled back first: the next borrower may be another tenant. */
@@ -89,10 +107,10 @@ export class GuardedMysqlConnection {
   ): Promise<[Result, unknown]> {
     const { sql, values, strange, judged, original } = mysqlStatementFrom(input, given)
     // Whoever has the connection now may be another tenant.
-    if (this.#released && this.#session?.ended !== true) throw new TypeError('this connection was given back')
+    if (this.#released && this.#session?.ended !== true) throw givenBack()
     if (strange) this.#guard.violated('placeholder', sql, this.#session)
     this.#guard.admit(sql, values, this.#session)
-    if (this.#released) throw new TypeError('this connection was given back')
+    if (this.#released) throw givenBack()
     if (begins.test(sql)) this.#inTransaction = true
     // A code base that is only looked at runs as it always did, strange values and all.
     const runs = this.#guard.mode === 'enforce' ? judged : original
@@ -100,4 +118,8 @@ export class GuardedMysqlConnection {
     if (ends.test(sql)) this.#inTransaction = false
     return answer
   }
+}
+
+function givenBack(): TypeError {
+  return new TypeError('this connection was given back')
 }

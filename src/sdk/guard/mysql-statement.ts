@@ -7,6 +7,13 @@ export interface MysqlQueryOptions {
   readonly timeout?: number
 }
 
+/** What pools and connections of mysql2 write into texts; nothing of it reaches a server. */
+export interface MysqlWriting {
+  escape(value: unknown): string
+  escapeId(name: string | string[]): string
+  format(sql: string, values?: unknown[]): string
+}
+
 export interface MysqlStatement {
   readonly sql: string
   readonly values: readonly unknown[]

@@ -126,7 +126,16 @@ test('in the mode report a pool runs everything as it always did, and tells', as
   expect(listed).toEqual([{ id: 'foreign' }])
   const named = { sql: 'SELECT id FROM orders WHERE id = :id', values: { id: 'foreign' }, namedPlaceholders: true }
   expect((await pool.query(named))[0]).toEqual([{ id: 'foreign' }])
+  // As it is written where values are put into texts.
+  const written = pool.format('SELECT ?? FROM orders WHERE id = ?', ['id', "it's"])
+  expect(written).toBe("SELECT `id` FROM orders WHERE id = 'it\\'s'")
+  expect((await pool.query(written))[0]).toEqual([])
+  await using connection = await pool.getConnection()
+  await connection.ping()
+  const byHand = `SELECT ${connection.escapeId('id')} FROM orders WHERE id = ${connection.escape('foreign')}`
+  expect((await connection.query(byHand))[0]).toEqual([{ id: 'foreign' }])
+  expect(violations.every(({ statement }) => !/foreign|it's/.test(statement))).toBe(true)
   expect(new Set(violations.map(({ reason }) => reason))).toEqual(
-    new Set(['unpinned-tenant', 'placeholder', 'unbound']),
+    new Set(['unpinned-tenant', 'placeholder', 'unbound', 'string-literal']),
   )
 })
