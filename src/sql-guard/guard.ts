@@ -44,8 +44,7 @@ class StatementGuard implements Guard {
 
   constructor({ dialect, tables, sink, verdictCacheSize = VERDICT_CACHE_SIZE }: GuardOptions) {
     const platformTables = new Set([...tables.platformTables.values()].flatMap((purpose) => [...purpose.keys()]))
-    const keyColumns = new Set([...tables.tenantTables.values()].flat().map((column) => column.toLowerCase()))
-    this.#rules = { dialect, tables, platformTables, keyColumns }
+    this.#rules = { dialect, tables, platformTables }
     this.#sink = sink
     this.#verdicts = new LRUCache({
       max: verdictCacheSize,

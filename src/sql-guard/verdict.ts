@@ -27,7 +27,6 @@ export interface VerdictRules {
   readonly dialect: GuardDialect
   readonly tables: GuardedTables
   readonly platformTables: ReadonlySet<string>
-  readonly keyColumns: ReadonlySet<string>
 }
 
 export function judge(sql: string, rules: VerdictRules): Verdict {
@@ -78,6 +77,7 @@ export function judgementOf(statement: unknown, parameterCount: number, rules: V
   const pins: Record<Pin, Set<number>> = { tenant: new Set(), workspace: new Set() }
   const judgement: Judgement = {
     ...rules,
+    keyColumns: keyColumnsOf(rules.tables),
     placeholders: survey.placeholders,
     qualify: survey.references > 1 || survey.selects > (tag === 'Query' ? 1 : 0),
     seen: new Set(),
@@ -91,6 +91,10 @@ export function judgementOf(statement: unknown, parameterCount: number, rules: V
   prove(tag, body, judgement)
   if (judgement.seen.size !== parameterCount) return unproven('placeholder')
   return judgement
+}
+
+function keyColumnsOf({ tenantTables }: GuardedTables): ReadonlySet<string> {
+  return new Set([...tenantTables.values()].flat().map((column) => column.toLowerCase()))
 }
 
 function prove(tag: string, body: unknown, judgement: Judgement): void {
