@@ -125,4 +125,4 @@ test('what its page shows compiles against what is installed, in either TypeScri
   const wrong = `import { createVerifier } from 'tenure-sdk'\ncreateVerifier({ issuer: 'x', jwks: 'https://x/' })\n`
   writeFileSync(join(folder, 'wrong.ts'), wrong)
   for (const compiler of compilers) expect(check(compiler)).toContain("'audience' is missing")
-}, 60_000)
+}, 180_000)
