@@ -3,6 +3,14 @@ import { both, type CorpusEntry, mysql, OTHER_TENANT, sqlite, T, W } from './cor
 
 /** Each clause with each of its forms: what is refused in one place must be refused in every other. */
 export const HONEST_CLAUSES: CorpusEntry[][] = [
+  both('SELECT m.id FROM members AS m WHERE m.tenant_id = ?'),
+  both('SELECT d."Id" FROM (SELECT members.id AS "Id" FROM members WHERE members.tenant_id = ?) d'),
+  both(
+    'SELECT m.id AS label FROM members m JOIN roles r ON r.tenant_id = m.tenant_id WHERE m.tenant_id = ? ORDER BY label',
+  ),
+  mysql(
+    'INSERT INTO members (tenant_id, id, visits) VALUES (?, ?, 1) ON DUPLICATE KEY UPDATE visits = members.visits + VALUES(visits)',
+  ),
   both(
     'SELECT a.id FROM members a JOIN roles b ON b.tenant_id = a.tenant_id JOIN roles c ON c.tenant_id = a.tenant_id WHERE a.tenant_id = ?',
   ),
@@ -66,6 +74,10 @@ export const HONEST_CLAUSES: CorpusEntry[][] = [
 
 export const HOSTILE_CLAUSES: Readonly<Partial<Record<GuardRefusalReason, CorpusEntry[][]>>> = {
   function: [
+    mysql('UPDATE members SET name = VALUES(id) WHERE tenant_id = ?'),
+    sqlite(
+      'INSERT INTO members (tenant_id, id) VALUES (?, ?) ON CONFLICT (tenant_id, id) DO UPDATE SET name = VALUES(name)',
+    ),
     both('SELECT id FROM members WHERE tenant_id = ? AND lower(id) IS NULL'),
     both('SELECT id FROM members WHERE tenant_id = ? AND lower(id) IS NOT NULL'),
     both('SELECT id FROM members WHERE tenant_id = ? AND lower(id) IN (?)'),
@@ -182,6 +194,11 @@ export const HOSTILE_CLAUSES: Readonly<Partial<Record<GuardRefusalReason, Corpus
   ],
   word: [both('SELECT m.id FROM members m LEFT SEMI JOIN roles r ON r.tenant_id = m.tenant_id WHERE m.tenant_id = ?')],
   shape: [
+    both(
+      'SELECT m.id FROM members m WHERE m.tenant_id = ? AND m.visits = EXISTS (SELECT 1 FROM roles r WHERE r.tenant_id = ?)',
+    ),
+    both('SELECT id FROM members WHERE tenant_id = ? AND visits > NOT (id = ?)'),
+    both('SELECT id FROM members WHERE tenant_id = ? AND visits > +(1)'),
     // The parser takes everything behind DISTINCT FROM for its operand; no engine does.
     both('SELECT id FROM members WHERE id IS DISTINCT FROM ? AND tenant_id = ?'),
     both('SELECT id FROM members WHERE id IS NOT DISTINCT FROM ? OR tenant_id = ?'),
@@ -208,6 +225,9 @@ export const HOSTILE_CLAUSES: Readonly<Partial<Record<GuardRefusalReason, Corpus
   ],
   'join-kind': [both('DELETE FROM members, roles WHERE members.tenant_id = ?')],
   name: [
+    both('SELECT id FROM "memberS" WHERE tenant_id = ?'),
+    both(`SELECT id FROM "m${'x'.repeat(63)}" WHERE tenant_id = ?`),
+    both(`SELECT id AS "a${'x'.repeat(127)}" FROM members WHERE tenant_id = ?`),
     both('SELECT id FROM members WHERE tenant_id = ? ORDER BY ALL'),
     both('SELECT id FROM (SELECT 1 AS id)'),
     both('SELECT "m"."Id" FROM members m WHERE m.tenant_id = ?'),
@@ -216,6 +236,9 @@ export const HOSTILE_CLAUSES: Readonly<Partial<Record<GuardRefusalReason, Corpus
     both('INSERT INTO members ("Tenant_id", id) VALUES (?, ?)'),
   ],
   'shadowed-name': [
+    both(
+      'SELECT a.id FROM members a JOIN roles b ON b.tenant_id = a.tenant_id WHERE a.tenant_id = ? AND EXISTS (SELECT 1 FROM roles a WHERE a.tenant_id = ?)',
+    ),
     both('SELECT "ROLES".id FROM (SELECT ? AS id) "ROLES"'),
     both('SELECT "Cells".id FROM members "Cells" WHERE "Cells".tenant_id = ?'),
     both('WITH plans AS (SELECT 1) SELECT 2'),
@@ -235,5 +258,20 @@ export const HOSTILE_CLAUSES: Readonly<Partial<Record<GuardRefusalReason, Corpus
     both('INSERT INTO members (members.tenant_id, id) VALUES (?, ?)'),
     mysql('SELECT m.id FROM members m WHERE m.tenant_id = ? FOR UPDATE OF main.m'),
     both('SELECT a.b.* FROM members m WHERE m.tenant_id = ?'),
+  ],
+  'unqualified-column': [
+    both('SELECT m.id FROM members m JOIN roles r ON r.tenant_id = m.tenant_id WHERE m.tenant_id = ? ORDER BY name'),
+    both('SELECT m.id AS x FROM members m JOIN roles r ON r.tenant_id = m.tenant_id WHERE m.tenant_id = ? AND x = ?'),
+    both('SELECT d.id FROM (SELECT 1 AS id) d JOIN members m ON m.tenant_id = ? WHERE tenant_id = ?'),
+  ],
+  'key-assignment': [
+    sqlite(
+      'INSERT INTO notes (tenant_id, workspace_id, id) VALUES (?, ?, ?) ON CONFLICT (tenant_id, workspace_id, id) DO UPDATE SET workspace_id = excluded.tenant_id',
+    ),
+    sqlite(
+      'INSERT INTO members (tenant_id, id) VALUES (?, ?) ON CONFLICT (tenant_id, id) DO UPDATE SET tenant_id = members.tenant_id',
+    ),
+    mysql('INSERT INTO members (tenant_id, id) VALUES (?, ?) ON DUPLICATE KEY UPDATE tenant_id = COALESCE(tenant_id)'),
+    mysql('INSERT INTO members (tenant_id, id) VALUES (?, ?) ON DUPLICATE KEY UPDATE tenant_id = VALUES(?)'),
   ],
 }

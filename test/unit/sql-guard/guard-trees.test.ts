@@ -22,11 +22,14 @@ interface Place {
 }
 
 const platformTables = new Set([...TABLES.platformTables.values()].flatMap((purpose) => [...purpose.keys()]))
-const keyColumns = new Set([...TABLES.tenantTables.values()].flat())
 
-function refusalOf(tree: unknown, { sql, dialect }: Pick<Place, 'sql' | 'dialect'>): string | undefined {
+function refusalOf(
+  tree: unknown,
+  { sql, dialect }: Pick<Place, 'sql' | 'dialect'>,
+  parameterCount = sql.split('?').length - 1,
+): string | undefined {
   try {
-    const judged = judgementOf(tree, sql.split('?').length - 1, { dialect, tables: TABLES, platformTables, keyColumns })
+    const judged = judgementOf(tree, parameterCount, { dialect, tables: TABLES, platformTables })
     return judged.missing.size > 0 ? 'missing' : undefined
   } catch (error) {
     if (error instanceof Unproven || error instanceof GuardRefusal) return error.reason
@@ -50,6 +53,11 @@ function* placesIn(value: unknown, path: Path = []): Generator<readonly [Path, u
 /** They say how rows are locked, counted or put together, and never whose: whatever stands there reads no other row. */
 const harmlessWords = new Set(['lock_type', 'nonblock', 'set_quantifier', 'rows'])
 
+/** Which of the values it is: a number, a text, a placeholder. */
+function kindOf({ value }: Record<string, unknown>): string {
+  return isNode(value) ? (Object.keys(value)[0] ?? '') : ''
+}
+
 /** One place of each form: where names and values differ, the guard has the same to say. */
 function placesOfEachForm(): Place[] {
   const found = new Map<string, Place>()
@@ -57,7 +65,7 @@ function placesOfEachForm(): Place[] {
     if (refusal !== undefined || /^(?:BEGIN|COMMIT)/.test(sql)) continue
     const [tree] = parse(sql, dialect) as unknown[]
     for (const [path, value] of placesIn(tree)) {
-      const form = isNode(value) ? Object.keys(value).sort().join() : typeof value
+      const form = isNode(value) ? `${Object.keys(value).sort().join()} ${kindOf(value)}` : typeof value
       const within = path.filter((step) => typeof step === 'string').slice(-4)
       const key = `${dialect} ${within.join('.')} ${form}`
       if (!found.has(key)) found.set(key, { sql, dialect, path, value })
@@ -157,6 +165,33 @@ describe('a tree is refused', () => {
       }
     }
   })
+})
+
+const values = ({ value }: Place, kind: string): boolean =>
+  isNode(value) && isNode(value.value) && Object.hasOwn(value.value, kind)
+
+test.each([
+  ['Placeholder', ':name', 'placeholder'],
+  ['Number', ['1', true], 'number'],
+  ['SingleQuotedString', 'x', 'string-literal'],
+])('a %s of another form is refused', (kind, form, reason) => {
+  const chosen = places.filter((place) => values(place, kind))
+  expect(chosen.length).toBeGreaterThan(0)
+  for (const place of chosen) {
+    const tree = changed(place, (value) => ({ ...Object(value), value: { [kind]: form } }))
+    expect(refusalOf(tree, place), show(place)).toBe(reason)
+  }
+})
+
+test('a placeholder that the parser drops, or hides where nobody looks, is missed', () => {
+  const place = { sql: 'SELECT id FROM members WHERE tenant_id = ? FOR UPDATE', dialect: 'mysql' } as const
+  const open = () => structuredClone(parse(place.sql, place.dialect)[0]) as unknown as { Query: { locks: object[] } }
+  expect(refusalOf(open(), place)).toBeUndefined()
+  expect(refusalOf(open(), place, 2)).toBe('placeholder')
+  const hiding = open()
+  const start = { line: 1, column: 90 }
+  Object.assign(hiding.Query.locks[0] ?? {}, { lock_type: { value: { Placeholder: '?' }, span: { start } } })
+  expect(refusalOf(hiding, place, 2)).toBe('placeholder')
 })
 
 test('a clause that is null is one that is not there', () => {
