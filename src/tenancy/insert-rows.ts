@@ -20,5 +20,6 @@ export async function insertRows<Row extends ObjectLiteral>(
   const values = rows.flatMap((row) =>
     given.map((column) => driver.preparePersistentValue(row[column.propertyName], column)),
   )
-  await manager.query(`INSERT INTO ${tableName} (${names}) VALUES ${rows.map(() => marks).join(', ')}`, values)
+  const into = driver.escape(tableName)
+  await manager.query(`INSERT INTO ${into} (${names}) VALUES ${rows.map(() => marks).join(', ')}`, values)
 }

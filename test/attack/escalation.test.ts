@@ -122,7 +122,7 @@ test('tenants learn nothing of the platform’s own template', async () => {
 
 test('a product cannot take a permission of a noun that is Tenure’s own', async () => {
   const roles = server.client(RoleService)
-  for (const permissionId of ['tenants.purge', 'secrets.rotate', 'workspaces.fly']) {
+  for (const permissionId of ['tenants.fly', 'secrets.rotate', 'workspaces.fly']) {
     expect(await reasonOf(roles.createPermission({ permissionId }))).toBe('SYSTEM_RESOURCE')
   }
 })

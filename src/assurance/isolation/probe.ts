@@ -60,8 +60,11 @@ export async function runProbe(
   }
 }
 
+const ownErrors: ReadonlySet<string> = new Set(['TenureError', 'KeyringError', 'CanaryFailure'])
+
 /** Text of a driver may hold what it was given; only what we wrote ourselves is repeated. */
 function messageOf(error: unknown): string {
-  const own = error instanceof Error && (error.name === 'TenureError' || error.name === 'KeyringError')
-  return own ? error.message : 'It could not be looked at; the log says why.'
+  return error instanceof Error && ownErrors.has(error.name)
+    ? error.message
+    : 'It could not be looked at; the log says why.'
 }
