@@ -6,6 +6,7 @@ import { hostileWrite } from './walk-hostile.ts'
 import { drawWrite } from './walk-places.ts'
 import { judge, type WalkCaller, type WalkQuestion } from './walk-question.ts'
 import { accessSecret, getOne, getTenant, listAll } from './walk-reads.ts'
+import { isLive } from './walk-rules.ts'
 import { type WalkWorld, walkTenants } from './walk-world.ts'
 
 type Draw = (world: WalkWorld, chance: Chance, caller: WalkCaller) => WalkQuestion
@@ -127,7 +128,9 @@ function callerFor(world: WalkWorld, chance: Chance, what: string): WalkCaller {
   const needsTenant = what === 'IssueToken and verify' || what === 'hostile write'
   if (!needsTenant && chance.isTrue(0.3)) return world.root
   const tenant = chance.below(walkTenants)
-  const { name, secret } = chance.pick([...world.tenant(tenant).keys.values()])
+  const state = world.tenant(tenant)
+  const keys = [...state.keys.values()]
+  const { name, secret } = chance.pick(chance.isTrue(0.85) ? keys.filter((key) => isLive(state, key)) : keys)
   return { tenant, keyName: name, secret }
 }
 

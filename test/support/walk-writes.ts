@@ -9,6 +9,7 @@ import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import type { Chance } from './crash-chance.ts'
 import { callOf, type WalkCall } from './walk-client.ts'
 import { placeIn, type WalkTenant, withoutPerson, withoutThing, withThing } from './walk-model.ts'
+import { isLive } from './walk-rules.ts'
 
 /** A change that the model says must be taken, and what it leaves. */
 export interface WalkWrite {
@@ -27,7 +28,7 @@ const rolePermissions =
   'orders.read orders.write carts.read carts.pay access.check users.get users.list roles.list secrets.get secrets.list secrets.access tokens.issue memberships.list workspaces.get apiKeys.list tenants.get'.split(
     ' ',
   )
-const most = { people: 10, roles: 5, memberships: 22, keys: 60, secrets: 8, values: 6 }
+const most = { people: 10, roles: 5, memberships: 22, keys: 400, liveKeys: 14, secrets: 8, values: 6 }
 
 const textOf = (tenant: WalkTenant, what: string, number: number) => `${what} ${number} ~t${tenant.number}~`
 const mask = (...paths: string[]) => ({ paths })
@@ -185,6 +186,7 @@ function activeWorkspace(tenant: WalkTenant, chance: Chance): string {
 
 const createKey: Make = (tenant, chance) => {
   if (tenant.keys.size >= most.keys || others(tenant).length === 0) return undefined
+  if ([...tenant.keys.values()].filter((key) => isLive(tenant, key)).length >= most.liveKeys) return undefined
   const person = chance.pick(others(tenant))
   const workspace = chance.isTrue(0.5) ? '' : activeWorkspace(tenant, chance)
   const permissions = chance.isTrue(0.6) ? [] : somePermissions(chance)
