@@ -36,7 +36,7 @@ test('the table attacks every method that names anything, in every way, for ever
   const kinds = 'name pageToken revision etag requestId apiKey person email newId chain uid'.split(' ')
   for (const kind of kinds) expect(all.filter((attack) => attack.kind === kind).length, kind).toBeGreaterThan(2)
   const cases =
-    'existing,unknown tenant,their child under us,our child under them,our workspace under them,beside,above,malformed'
+    'existing,unknown tenant,their child under us,nothing under us,our child under them,our workspace under them,beside,above,malformed'
   for (const each of cases.split(',')) {
     expect(all.filter(({ pair }) => pair.case.startsWith(each)).length, each).toBeGreaterThan(30)
   }

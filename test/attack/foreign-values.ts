@@ -62,18 +62,21 @@ export function foreignPairs(field: RequestField, { own, foreign }: TwoTenants):
     const existing = theirs[0]
     if (existing === undefined) throw new Error(`${field.path}: the other tenant has no ${shape}; give it one`)
     const unknown = neverNamed(existing, expression)
-    const add = (name: string, value: string | undefined) => {
+    const add = (name: string, value: string | undefined, beside = unknown) => {
       if (value !== undefined && expression.test(value))
-        pairs.push({ case: `${name} ${shape}`, existing: value, unknown })
+        pairs.push({ case: `${name} ${shape}`, existing: value, unknown: beside })
     }
     add('existing', existing)
     add('unknown tenant', shape === 'tenants/{}' ? undefined : inTenant(existing, neverSlug))
     // A child of theirs under our parent, and a child of ours under theirs: neither is there.
     const twins = new Set(ours)
-    add(
-      'their child under us',
-      theirs.map((name) => inTenant(name, ownSlug(own))).find((name) => name !== undefined && !twins.has(name)),
-    )
+    const underUs = theirs
+      .map((name) => inTenant(name, ownSlug(own)))
+      .find((name) => name !== undefined && !twins.has(name) && expression.test(name))
+    const nothing = underUs === undefined ? undefined : neverNamed(underUs, expression)
+    add('their child under us', underUs, nothing)
+    // Under us and under them: neither is there, and the words are the same.
+    add('nothing under us', nothing)
     add(
       'our child under them',
       ours.map((name) => inTenant(name, ownSlug(foreign))).find((name) => name !== undefined && !theirs.includes(name)),

@@ -138,7 +138,8 @@ async function run(): Promise<void> {
   disposeOnSignal(world)
   const attacks = everyMethod
     .flatMap((method) => attacksOn(world, method))
-    .filter(({ kind, pair }) => kind !== 'requestId' && kind !== 'newId' && !pair.case.startsWith('malformed'))
+    // Whoever asks under its own name knows that it does: how long that takes tells nothing.
+    .filter(({ kind, pair }) => !/^(?:requestId|newId)$/.test(kind) && !/^(?:malformed|nothing)/.test(pair.case))
   const samples: (readonly [Attack, Sample])[] = []
   for (let round = -warmUps; round < rounds; round += 1) {
     for (const [at, attack] of attacks.entries()) {
@@ -149,7 +150,8 @@ async function run(): Promise<void> {
   const keys = await timeKeys(world)
   const control = compared(
     'unknown, and unknown again',
-    samples.map(([, { unknownMs, againMs }]) => [unknownMs, againMs]),
+    // The second is always the later one, and so by turns the one and the other.
+    samples.map(([, { unknownMs, againMs }], at) => (at % 2 === 0 ? [unknownMs, againMs] : [againMs, unknownMs])),
   )
   const kinds = groupsBy(
     samples,
