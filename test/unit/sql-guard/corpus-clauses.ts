@@ -3,6 +3,9 @@ import { both, type CorpusEntry, mysql, OTHER_TENANT, sqlite, T, W } from './cor
 
 /** Each clause with each of its forms: what is refused in one place must be refused in every other. */
 export const HONEST_CLAUSES: CorpusEntry[][] = [
+  both(
+    'SELECT m.name AS label, COUNT(1) AS n FROM members m JOIN roles r ON r.tenant_id = m.tenant_id WHERE m.tenant_id = ? GROUP BY label HAVING n > 1',
+  ),
   both('SELECT m.id FROM members AS m WHERE m.tenant_id = ?'),
   both('SELECT d."Id" FROM (SELECT members.id AS "Id" FROM members WHERE members.tenant_id = ?) d'),
   both(
@@ -74,6 +77,8 @@ export const HONEST_CLAUSES: CorpusEntry[][] = [
 
 export const HOSTILE_CLAUSES: Readonly<Partial<Record<GuardRefusalReason, CorpusEntry[][]>>> = {
   function: [
+    both('SELECT count.main(id) FROM members WHERE tenant_id = ?'),
+    mysql('INSERT INTO members (tenant_id, id) VALUES (?, ?) ON DUPLICATE KEY UPDATE name = lower(id)'),
     mysql('UPDATE members SET name = VALUES(id) WHERE tenant_id = ?'),
     sqlite(
       'INSERT INTO members (tenant_id, id) VALUES (?, ?) ON CONFLICT (tenant_id, id) DO UPDATE SET name = VALUES(name)',

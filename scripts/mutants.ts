@@ -1,0 +1,115 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+// Changes what keeps tenants apart, one expression at a time, and runs the tests that must notice. Each change that lives
+// on is explained in test/mutants/, or this ends with 1; so does an explanation of a change that is gone or is noticed now.
+
+const root = join(import.meta.dirname, '..')
+const reportFile = join(root, 'build/mutants/report.json')
+
+/** What is changed in each room; `test/mutants/` has its tests and its explanations. */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  guard: [
+    ...['guard', 'judgement', 'pin-proof', 'prove-expression', 'prove-select', 'prove-write', 'syntax-node', 'verdict'],
+  ].map((name) => `src/sql-guard/${name}.ts`),
+  access: [
+    ...['bitset', 'compiled-binding', 'decision', 'membership-index', 'principal-index', 'role-index'],
+    'tenant-snapshot',
+  ].map((name) => `src/access/engine/${name}.ts`),
+}
+
+/** A change that no test notices, and why none need: it changes nothing that can be seen, or nothing that matters. */
+interface Explanation {
+  readonly file: string
+  /** The source line that it begins on. */
+  readonly line: string
+  readonly mutator: string
+  readonly original: string
+  readonly replacement: string
+  readonly because: string
+}
+
+interface Position {
+  readonly line: number
+  readonly column: number
+}
+
+interface Report {
+  readonly files: Readonly<
+    Record<
+      string,
+      {
+        readonly source: string
+        readonly mutants: readonly {
+          readonly mutatorName: string
+          readonly replacement: string
+          readonly status: string
+          readonly location: { readonly start: Position; readonly end: Position }
+        }[]
+      }
+    >
+  >
+}
+
+function keyOf({ file, line, mutator, original, replacement }: Omit<Explanation, 'because'>): string {
+  return JSON.stringify({ file, line, mutator, original, replacement }, undefined, 2)
+}
+
+function textAt(source: string, start: Position, end: Position): string {
+  const lines = source.split('\n').slice(start.line - 1, end.line)
+  const last = lines.length - 1
+  return lines
+    .map((text, at) => text.slice(at === 0 ? start.column - 1 : 0, at === last ? end.column - 1 : undefined))
+    .join('\n')
+}
+
+function runRoom(name: string, mutate: readonly string[]): Report {
+  rmSync(reportFile, { force: true })
+  const { status } = spawnSync(
+    process.execPath,
+    ['node_modules/@stryker-mutator/core/bin/stryker.js', 'run', 'stryker.config.json', '--mutate', mutate.join(',')],
+    { cwd: root, stdio: 'inherit', env: { ...process.env, TENURE_MUTANT_TESTS: `test/mutants/${name}-tests.ts` } },
+  )
+  if (status !== 0 || !existsSync(reportFile)) throw new Error(`the mutants of ${name} could not be run`)
+  return JSON.parse(readFileSync(reportFile, 'utf8')) as Report
+}
+
+/** Answers how much of the room is unexplained or explained for nothing. */
+function judgeRoom(name: string, mutate: readonly string[]): number {
+  const explanations = JSON.parse(
+    readFileSync(join(root, `test/mutants/${name}-explained.json`), 'utf8'),
+  ) as Explanation[]
+  const unused = new Map(explanations.map((each) => [keyOf(each), each]))
+  const explained = new Set(unused.keys())
+  const counts = { killed: 0, explained: 0, unexplained: 0 }
+  for (const [file, { source, mutants }] of Object.entries(runRoom(name, mutate).files)) {
+    for (const { mutatorName, replacement, status, location } of mutants) {
+      if (status !== 'Survived' && status !== 'NoCoverage') {
+        counts.killed += 1
+        continue
+      }
+      const line = (source.split('\n')[location.start.line - 1] ?? '').trim()
+      const original = textAt(source, location.start, location.end)
+      const key = keyOf({ file, line, mutator: mutatorName, original, replacement })
+      unused.delete(key)
+      if (explained.has(key)) counts.explained += 1
+      else {
+        counts.unexplained += 1
+        process.stdout.write(`UNEXPLAINED ${file}:${location.start.line}:${location.start.column} ${key}\n`)
+      }
+    }
+  }
+  for (const key of unused.keys()) process.stdout.write(`EXPLAINED FOR NOTHING ${key}\n`)
+  const told = Object.entries(counts).map(([word, count]) => `${count} ${word}`)
+  process.stdout.write(`${name}: ${told.join(', ')}, ${unused.size} explanations too many\n`)
+  return counts.unexplained + unused.size
+}
+
+const asked = process.argv.slice(2)
+for (const name of asked) if (rooms[name] === undefined) throw new Error(`there is no room ${name}`)
+let wrong = 0
+for (const [name, room] of Object.entries(rooms))
+  if (asked.length === 0 || asked.includes(name)) wrong += judgeRoom(name, room)
+for (const name of asked) if (rooms[name] === undefined) throw new Error(`there is no room ${name}`)
+process.exitCode = wrong === 0 ? 0 : 1
