@@ -194,6 +194,12 @@ test('a placeholder that the parser drops, or hides where nobody looks, is misse
   expect(refusalOf(hiding, place, 2)).toBe('placeholder')
 })
 
+test('a statement of a kind that is not known is refused though it has no values', () => {
+  for (const dialect of ['sqlite', 'mysql'] as const) {
+    expect(refusalOf({ Vacuum: {} }, { sql: 'VACUUM', dialect })).toBe('statement-kind')
+  }
+})
+
 test('a clause that is null is one that is not there', () => {
   for (const place of places.filter((each) => isNode(each.value) && !isVariant(each))) {
     const tree = changed(place, (value) => ({ value: null, ...Object(value), never_heard_of: null }))
