@@ -13,10 +13,10 @@ test('what the guard calls hostile shows or changes rows of others on MySQL, or 
   const crowded = await openMysqlTables(stack, schemaOf('mysql'), rowsOf(crowd))
   const outcomes = await expectOutcomes('mysql', alone, crowded)
   expect(outcomes['shows or changes rows of others']?.length).toBeGreaterThan(70)
-}, 60_000)
+}, 120_000)
 
 test('what the guard lets through shows and changes nothing of others on MySQL', async () => {
   const schema = ownedSchema('mysql')
   const alone = await openMysqlTables(stack, schema, ownedRows('own'))
-  await expectSound('mysql', alone, await openMysqlTables(stack, schema, ownedRows('everybody')), 1_500)
+  await expectSound('mysql', alone, await openMysqlTables(stack, schema, ownedRows('everybody')), 800)
 }, 120_000)
