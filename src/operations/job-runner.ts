@@ -31,6 +31,8 @@ const sweepBatch = 100
 /** A job that fails in a way nobody foresaw, or takes its server with it, is not tried for ever. */
 const maxFailures = 5
 const backOffMs = 5_000
+/** Where an operation must not be left half done, and waits for somebody to mend what keeps it from its end. */
+const longBackOffMs = 5 * 60_000
 
 export function startJobRunner(options: JobRunnerOptions): JobRunner {
   return new Runner(options)
@@ -134,10 +136,10 @@ class Runner implements JobRunner {
   }
 
   async #outcome(home: OperationHome, operation: OperationRow, signal: AbortSignal): Promise<Partial<OperationRow>> {
-    const { jobs, clock } = this.#options
-    if (operation.failureCount > maxFailures)
+    const { clock } = this.#options
+    const job = this.#jobOf(operation)
+    if (operation.failureCount > maxFailures && job?.untilDone !== true)
       throw new Error('the operation was taken up too often and never came back')
-    const job = jobs.find(({ kind }) => kind === operation.kind)
     // Of a newer version, beside which this server still runs.
     if (job === undefined) throw new TenureError('STALE', 'This server does not know the kind of operation.')
     const { schema, message } = await job.run(jobRunOf(home, operation, signal, clock))
@@ -161,8 +163,16 @@ class Runner implements JobRunner {
     }
     log.error({ err: error, operation: operation.operationId, kind: operation.kind }, 'an operation failed')
     if (operation.failureCount < maxFailures) return free(backOffMs)
+    if (this.#jobOf(operation)?.untilDone === true) {
+      const message = 'Something is broken on our side, and the log says what. It goes on when that is mended.'
+      return { ...free(longBackOffMs), message }
+    }
     const message = `Something is broken on our side. Ask the operator about operation ${operation.operationId}.`
     return this.#end('FAILED', { error: { code: canonicalCode.INTERNAL, reason: 'INTERNAL', message } })
+  }
+
+  #jobOf({ kind }: OperationRow): Job | undefined {
+    return this.#options.jobs.find((job) => job.kind === kind)
   }
 
   #end(state: OperationRow['state'], rest: Partial<OperationRow>): Partial<OperationRow> {
@@ -207,6 +217,7 @@ function jobRunOf(home: OperationHome, operation: OperationRow, signal: AbortSig
   }
 }
 
+/** A database that others keep busy is away for a job as one that does not answer: both come back. */
 function isAway(error: unknown): boolean {
-  return error instanceof TenureError && error.code === 'UNAVAILABLE'
+  return error instanceof TenureError && (error.code === 'UNAVAILABLE' || error.reason === 'OVERLOADED')
 }

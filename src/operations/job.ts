@@ -36,6 +36,8 @@ export interface JobAnswer {
  */
 export interface Job {
   readonly kind: string
+  /** Half done it must not be left, and there may be no way back: it is tried again, however often it failed. */
+  readonly untilDone?: true
   run(run: JobRun): Promise<JobAnswer>
 }
 

@@ -26,6 +26,7 @@ const keysPerReport = 50
 export function purgeTenantJob(parts: PurgeParts): Job {
   return {
     kind: purgeTenantKind,
+    untilDone: true,
     async run(run) {
       const { operation } = run
       const place = {

@@ -31,6 +31,7 @@ export function purgeWorkspaceJob(parts: PurgeParts): Job {
   const tables = parts.tables.filter((table) => pinsOf(table).columns.includes('workspace_id'))
   return {
     kind: purgeWorkspaceKind,
+    untilDone: true,
     async run(run) {
       const { operation } = run
       const workspaceId = textNote(operation.input, 'workspaceId')

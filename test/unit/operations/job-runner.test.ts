@@ -197,17 +197,40 @@ test('what a job refuses is its answer; what nobody foresaw is tried a few times
   expect(error?.message).not.toContain('hunter2')
 })
 
-test('what is away is waited for, however often', async () => {
-  const operationId = await ask('away')
+test.each(['KEYRING_UNAVAILABLE', 'OVERLOADED'] as const)(
+  'what is away or busy is waited for, however often: %s',
+  async (reason) => {
+    const operationId = await ask(reason)
+    let tries = 0
+    const job: Job = {
+      kind: reason,
+      async run() {
+        tries += 1
+        if (tries < 7) throw new TenureError(reason, 'Not now.')
+        return nothing
+      },
+    }
+    start('one', job).wake()
+    expect(await until(operationId, hasEnded, 1_000)).toMatchObject({ state: 'SUCCEEDED', attempt: 7, failureCount: 1 })
+  },
+)
+
+test('what must not be left half done is gone on with, however often it failed or took its server with it', async () => {
+  const operationId = await ask('fenced')
+  await home.write((rows) => rows.update(operationId, { failureCount: 6 }))
   let tries = 0
   const job: Job = {
-    kind: 'away',
+    kind: 'fenced',
+    untilDone: true,
     async run() {
       tries += 1
-      if (tries < 7) throw new TenureError('KEYRING_UNAVAILABLE', 'Away.')
+      if (tries < 8) throw new Error('the keyring refuses')
       return nothing
     },
   }
   start('one', job).wake()
-  expect(await until(operationId, hasEnded, 1_000)).toMatchObject({ state: 'SUCCEEDED', attempt: 7, failureCount: 1 })
+  const waits = await until(operationId, ({ message }) => message !== '')
+  expect(waits.message).toMatch(/broken on our side/)
+  expect(waits.leaseExpireTime.getTime()).toBeGreaterThan(clock.nowMs() + 60_000)
+  expect(await until(operationId, hasEnded, 60_000)).toMatchObject({ state: 'SUCCEEDED', attempt: 8 })
 })
