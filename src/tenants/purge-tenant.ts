@@ -19,9 +19,8 @@ const settleMs = 2_000
 const keysPerReport = 50
 
 /**
- * Removes a tenant: first the fence, from which on there is no way back and nobody finds it; then its keys, so that
- * nothing sealed can be read even if the rest takes days; then its rows, in small transactions; last its entry in the
- * directory. The head, one line of the journal and the entry stay, empty, and keep name and uid.
+ * Removes a tenant: first the fence, from which on there is no way back and nobody finds it, in no list either; then its
+ * keys, so that nothing sealed can be read even if the rest takes days; then its rows, in small transactions. The head, one line of the journal and the entry stay, empty, and keep name and uid.
  */
 export function purgeTenantJob(parts: PurgeParts): Job {
   return {
@@ -42,9 +41,13 @@ export function purgeTenantJob(parts: PurgeParts): Job {
         await run.stopIfCancelled()
         await raiseFence(parts, context, operation.target)
       }
+      const empty = () => parts.tenants.project(() => parts.scopes.read(reading, (scope) => headRows(scope).find({})))
+      // Lists read the directory: what is left may take days, and no list shows words of a tenant nobody finds.
+      await empty()
       const destroyed = await destroyKeys(parts, context, run)
       const removed = await removeRows(parts, context, run, destroyed)
-      await parts.tenants.project(() => parts.scopes.read(reading, (scope) => headRows(scope).find({})))
+      // Where the directory was away at the fence.
+      await empty()
       await auditEnd(parts, place, operation.target, removed, destroyed)
       await run.progress(purged(parts.tables.length))
       return removed.receipt(operation, place.tenantId, parts.clock.nowMs(), destroyed)
@@ -83,16 +86,15 @@ async function raiseFence(parts: PurgeParts, context: TenantContext, target: str
 
 async function destroyKeys(parts: PurgeParts, context: TenantContext, run: JobRun): Promise<number> {
   const workspaces = await parts.scopes.readAllWorkspaces(context, 'purge', (scope) => workspaceRows(scope).all({}))
-  const { checkpoint } = run.operation
-  let destroyed = Number(checkpoint.destroyedKeys ?? 0)
-  // Those of a workspace whose row is gone were destroyed before it.
+  let destroyed = 0
   for (const [at, { workspaceId }] of workspaces.entries()) {
     if (at % keysPerReport === 0) {
       await run.progress({ phase: 'keys', done: at, total: workspaces.length, message: 'Destroying keys.' })
     }
     if (await destroyKey(parts.sealer, workspaceId)) destroyed += 1
   }
-  return destroyed
+  // Destroying again is answered as the first time was; those of workspaces whose rows are gone were counted before.
+  return Math.max(destroyed, Number(run.operation.checkpoint.destroyedKeys ?? 0))
 }
 
 async function removeRows(
