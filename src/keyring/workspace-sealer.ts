@@ -141,6 +141,8 @@ class Sealer implements WorkspaceSealer {
       if (error instanceof KeyringError && error.reason === 'UNKNOWN_KEY') return false
       throw error
     } finally {
+      // What is being unwrapped just now was asked for while there was a key: it must not be held when there is none.
+      this.#forgotten += 1
       for (const [name, held] of this.#held) if (held.workspaceId === workspaceId) this.#held.delete(name)
     }
   }

@@ -132,6 +132,27 @@ test('a destroyed key opens nothing once its data keys have ended', async () => 
   expect(await failureOf(sealer.prepare(place, isFirst))).toBe('DESTROYED')
 })
 
+test('a data key that was being unwrapped while its key was destroyed serves that one value, and is held for no other', async () => {
+  const sealed = await seal()
+  const { promise: late, resolve: answer } = Promise.withResolvers<void>()
+  const slow: Keyring = {
+    ...keyring,
+    async unwrapDataKey(wrapped, authenticated) {
+      const key = await keyring.unwrapDataKey(wrapped, authenticated)
+      await late
+      return key
+    },
+  }
+  const clock = { ...steppingClock(), monotonicMs: () => nowMs }
+  using behind = createWorkspaceSealer({ keyring: slow, clock, random: realRandom, cacheMs, feedAgeMs: () => 0 })
+  const opening = behind.open(place, sealed)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(await behind.destroy(place.workspaceId)).toBe(true)
+  answer()
+  expect(await opening).toEqual(value)
+  expect(await failureOf(behind.open(place, sealed))).toBe('DESTROYED')
+})
+
 test('a key that went missing is not replaced by another of its id', async () => {
   const never = async () => false
   expect(await failureOf(sealer.prepare(place, never))).toBe('UNKNOWN_KEY')
