@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../base/clock.ts'
 import type { Ids } from '../base/ids.ts'
 
@@ -25,6 +26,8 @@ export interface AlertHookOptions {
 const timeoutMs = 5_000
 const tries = 3
 const pauseMs = 1_000
+/** A server that stops does not wait for a receiver that has gone silent, once for each message. */
+const closeMs = 5_000
 /** More at once is one incident: those beyond are counted in the next message. */
 const maxWaiting = 100
 
@@ -42,11 +45,12 @@ export function createAlertHook(options: AlertHookOptions): AlertHook {
   const waiting: Alert[] = []
   let suppressed = 0
   let sending: Promise<void> | undefined
+  const closing = new AbortController()
   const drain = async (): Promise<void> => {
     for (let alert = waiting.shift(); alert !== undefined; alert = waiting.shift()) {
       const left = suppressed
       suppressed = 0
-      await deliver(options, alert, left)
+      await deliver(options, alert, left, closing.signal)
     }
   }
   return {
@@ -61,25 +65,37 @@ export function createAlertHook(options: AlertHookOptions): AlertHook {
       })
     },
     async [Symbol.asyncDispose]() {
+      const timer = setTimeout(() => closing.abort(), closeMs)
       await sending
+      clearTimeout(timer)
     },
   }
 }
 
-async function deliver(options: AlertHookOptions, alert: Alert, suppressed: number): Promise<void> {
+async function deliver(
+  options: AlertHookOptions,
+  alert: Alert,
+  suppressed: number,
+  closing: AbortSignal,
+): Promise<void> {
   const timestamp = new Date(alert.timeMs).toISOString()
   const data = suppressed === 0 ? alert.data : { ...alert.data, suppressed }
   const body = JSON.stringify({ type: alert.type, timestamp, data })
   for (let tried = 1; ; tried += 1) {
-    const refusal = await post(options, alert.id, body)
+    const refusal = closing.aborted ? 'the server stops' : await post(options, alert.id, body, closing)
     if (refusal === undefined) return
-    if (tried === tries) return options.failed(alert.type, refusal)
-    await new Promise((resolve) => setTimeout(resolve, pauseMs * tried))
+    if (tried === tries || closing.aborted) return options.failed(alert.type, refusal)
+    await sleep(pauseMs * tried, undefined, { signal: closing }).catch(() => undefined)
   }
 }
 
 /** Why it was not taken; undefined: it was. */
-async function post({ url, secret, clock }: AlertHookOptions, id: string, body: string): Promise<string | undefined> {
+async function post(
+  { url, secret, clock }: AlertHookOptions,
+  id: string,
+  body: string,
+  closing: AbortSignal,
+): Promise<string | undefined> {
   const seconds = String(Math.floor(clock.nowMs() / 1000))
   const headers = {
     'content-type': 'application/json',
@@ -88,7 +104,7 @@ async function post({ url, secret, clock }: AlertHookOptions, id: string, body: 
   }
   try {
     // A redirect would carry the message to somebody nobody chose.
-    const signal = AbortSignal.timeout(timeoutMs)
+    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), closing])
     const answer = await fetch(url, { method: 'POST', redirect: 'error', headers, body, signal })
     await answer.body?.cancel()
     return answer.ok ? undefined : `it answered ${answer.status}`
