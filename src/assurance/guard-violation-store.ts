@@ -34,7 +34,11 @@ export async function recordViolation(
   const fingerprint = fingerprintOf(seen)
   const known = await rows.find({ fingerprint })
   if (known !== undefined) {
-    await rows.update(known.violationId, { seenCount: known.seenCount + seen.seenCount, lastTime: now })
+    // Another server may count the same one now. Whoever has written the row holds its lock and reads it as it is.
+    await rows.update(known.violationId, { lastTime: now })
+    const locked = await rows.find({ fingerprint })
+    const seenCount = (locked ?? known).seenCount + seen.seenCount
+    await rows.update(known.violationId, { seenCount, lastTime: now })
     return
   }
   await rows.insert({ ...seen, violationId: ids.next(), fingerprint, firstTime: now, lastTime: now })

@@ -1,0 +1,32 @@
+import { randomFillSync } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { recordViolation } from '../../src/assurance/guard-violation-store.ts'
+import { systemClock } from '../../src/base/clock.ts'
+import { createIds } from '../../src/base/ids.ts'
+import { DiagnosticsService } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
+import { startTestServer, type TestServer } from '../support/test-server.ts'
+
+const ids = createIds(systemClock, (bytes) => void randomFillSync(bytes))
+const seen = {
+  ...{ source: 'tenure', tenantUid: '', workspaceUid: '', reason: 'unbound', statement: 'SELECT 1' },
+  ...{ guardMode: 'ENFORCE', seenCount: 1 },
+} as const
+
+async function refuse({ server }: TestServer, times: number): Promise<void> {
+  const { directory, capabilities } = server.platform
+  for (let time = 0; time < times; time += 1) {
+    await directory.writeUnlogged(capabilities.diagnostics, (scope) => recordViolation(scope, seen, new Date(), ids))
+  }
+}
+
+test('what two servers refuse at once is counted whole', async () => {
+  await using one = await startTestServer({ env: { TENURE_REPLICA: 'one' } })
+  await using two = await startTestServer({
+    folder: one.folder,
+    env: { TENURE_REPLICA: 'two', TENURE_DATABASE_URL: one.databaseUrl },
+  })
+  await refuse(one, 1)
+  await Promise.all([refuse(one, 60), refuse(two, 60)])
+  const { guardViolations } = await one.client(DiagnosticsService).listGuardViolations({})
+  expect(guardViolations.map(({ count }) => count)).toEqual([121n])
+})
