@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 import { expect, test } from 'vitest'
+import type { SeenViolation } from '../../src/assurance/guard-violation.ts'
 import { recordViolation } from '../../src/assurance/guard-violation-store.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { createIds } from '../../src/base/ids.ts'
@@ -7,10 +8,10 @@ import { DiagnosticsService } from '../../src/gen/tenure/v1/diagnostics_service_
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
 const ids = createIds(systemClock, (bytes) => void randomFillSync(bytes))
-const seen = {
+const seen: SeenViolation = {
   ...{ source: 'tenure', tenantUid: '', workspaceUid: '', reason: 'unbound', statement: 'SELECT 1' },
   ...{ guardMode: 'ENFORCE', seenCount: 1 },
-} as const
+}
 
 async function refuse({ server }: TestServer, times: number): Promise<void> {
   const { directory, capabilities } = server.platform
