@@ -29,6 +29,7 @@ import { guardTries } from './tenancy/guard-probe.ts'
 import { readCell } from './tenancy/platform-scope.ts'
 import { createRowSurvey } from './tenancy/row-survey.ts'
 import { createTenantHistories } from './tenancy/tenant-history.ts'
+import { tenantsBeingPurged } from './tenants/purge-tenant.ts'
 import { canaryAccount } from './tenants/tenant.ts'
 import { allHeads } from './tenants/tenant-store.ts'
 import { TenantPlacementTable } from './tenants/tenant-table.ts'
@@ -67,6 +68,7 @@ function probesOf(config: Config, runtime: Runtime, platform: Platform, keys: Ke
   const tenantIds = async () => (await livingTenants(platform)).map(({ tenantId }) => tenantId)
   const sample = { tenantIds, random: jitter, max: maxTenantsRead }
   const survey = createRowSurvey(storage.cell, capabilities['isolation-survey'])
+  const beingPurged = () => directory.read(capabilities['platform-operations'], tenantsBeingPurged)
   const capability = capabilities.operations
   const audits = {
     ciphertexts: createCiphertextAudit(scopes, keys.sealer, capability),
@@ -75,8 +77,8 @@ function probesOf(config: Config, runtime: Runtime, platform: Platform, keys: Ke
   return [
     guardProbe(guardTries(storage.cell, cellTables)),
     schemaProbe(() => storage.schemaDrift()),
-    ownershipProbe(survey, cellTables),
-    referencesProbe(survey),
+    ownershipProbe(survey, cellTables, beingPurged),
+    referencesProbe(survey, beingPurged),
     historyProbe(createTenantHistories(scopes, capability), toldOf(cellTables), sample),
     placementProbe({
       inDirectory: () =>

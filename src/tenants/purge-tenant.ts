@@ -2,9 +2,11 @@ import { create } from '@bufbuild/protobuf'
 import { EmptySchema } from '@bufbuild/protobuf/wkt'
 import { notFound, TenureError } from '../base/errors.ts'
 import type { Job, JobRun } from '../operations/job.ts'
+import { platformOperationRows } from '../operations/operation-store.ts'
 import { authorityChain } from '../tenancy/audit-chain.ts'
 import { type JobPlace, jobContext } from '../tenancy/job-context.ts'
 import { journalRows } from '../tenancy/journal-store.ts'
+import type { PlatformReadScope } from '../tenancy/platform-scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import { destroyKey, type PurgeParts, purged, RemovedRows, textNote } from './purge.ts'
 import type { TenantFields, TenantHeadRow } from './tenant.ts'
@@ -53,6 +55,12 @@ export function purgeTenantJob(parts: PurgeParts): Job {
       return removed.receipt(operation, place.tenantId, parts.clock.nowMs(), destroyed)
     },
   }
+}
+
+/** Uids of the tenants that a purge is asked for, and has not come to its end. */
+export async function tenantsBeingPurged(scope: PlatformReadScope): Promise<ReadonlySet<string>> {
+  const open = await platformOperationRows(scope).all({ kind: purgeTenantKind, state: 'OPEN' })
+  return new Set(open.map(({ input }) => textNote(input, 'tenantId')))
 }
 
 /** What the tombstone shows of what it was: nothing. */

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Operation, Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
+import { DiagnosticsService } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
+import { IsolationReportSchema } from '../../src/gen/tenure/v1/isolation_report_pb.ts'
 import { PurgeReceiptSchema } from '../../src/gen/tenure/v1/purge_receipt_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
@@ -45,6 +47,16 @@ test('a tenant behind the fence of its purge is in no list, and found by no name
   expect(await reasonOf(tenants.batchGetTenants({ names: [acme.name] }))).toBe('NOT_FOUND')
   const [entry] = await rows.all('SELECT state, display_name FROM tenant_placements WHERE tenant_id = ?', [acme.uid])
   expect(entry).toEqual({ state: 'PURGED', display_name: '' })
+})
+
+test('a look in the middle of a purge does not take what is left of the tenant for rows that nobody owns', async () => {
+  const { operation } = await server.client(DiagnosticsService).diagnoseIsolation({})
+  const { probes } = responseOf(await ended(server.client(Operations), operation), IsolationReportSchema)
+  const found = probes.filter(({ probe }) => probe === 'ownership' || probe === 'references')
+  expect(found.map(({ probe, findings }) => [probe, findings])).toEqual([
+    ['ownership', []],
+    ['references', []],
+  ])
 })
 
 test('a purge that was tried again counts each key once', async () => {

@@ -19,8 +19,23 @@ const references: readonly Reference[] = [
 /** Workspace tables whose rows may belong to the tenant itself. */
 const alsoOfTenant: ReadonlySet<string> = new Set(['memberships', 'api_keys', 'retired_names'])
 
+/** Uids of tenants whose rows a purge is taking away just now: what is left of them is no finding. */
+export type BeingPurged = () => Promise<ReadonlySet<string>>
+
+/** Asked before the rows are read, and where there is something after it: a purge may end or begin meanwhile. */
+async function notOf<Row extends { readonly tenantId: string }>(
+  beingPurged: BeingPurged,
+  survey: () => Promise<Row[]>,
+): Promise<Row[]> {
+  const before = await beingPurged()
+  const rows = (await survey()).filter(({ tenantId }) => !before.has(tenantId))
+  if (rows.length === 0) return rows
+  const after = await beingPurged()
+  return rows.filter(({ tenantId }) => !after.has(tenantId))
+}
+
 /** Whether every row belongs to a tenant that is there, and to a workspace of it. */
-export function ownershipProbe(survey: RowSurvey, tables: readonly Table[]): Probe {
+export function ownershipProbe(survey: RowSurvey, tables: readonly Table[], beingPurged: BeingPurged): Probe {
   return {
     name: 'ownership',
     async look({ checked, found, pause }) {
@@ -28,12 +43,13 @@ export function ownershipProbe(survey: RowSurvey, tables: readonly Table[]): Pro
         await pause()
         const { table: subject, columns } = pinsOf(table)
         checked(await survey.count(table))
-        for (const { tenantId } of await survey.tenantless(table)) {
+        for (const { tenantId } of await notOf(beingPurged, () => survey.tenantless(table))) {
           const description = `Rows of ${subject} name a tenant that is not there, or was purged.`
           found({ kind: 'tenantless-row', tenantUid: tenantId, subject, description })
         }
         if (!columns.includes('workspace_id')) continue
-        for (const { tenantId, id } of await survey.workspaceless(table, alsoOfTenant.has(subject))) {
+        const workspaceless = () => survey.workspaceless(table, alsoOfTenant.has(subject))
+        for (const { tenantId, id } of await notOf(beingPurged, workspaceless)) {
           const description = `Rows of ${subject} name the workspace ${id}, which their tenant does not have.`
           found({ kind: 'workspaceless-row', tenantUid: tenantId, subject, description })
         }
@@ -43,7 +59,7 @@ export function ownershipProbe(survey: RowSurvey, tables: readonly Table[]): Pro
 }
 
 /** Whether what rows refer to is there, in the same tenant. */
-export function referencesProbe(survey: RowSurvey): Probe {
+export function referencesProbe(survey: RowSurvey, beingPurged: BeingPurged): Probe {
   return {
     name: 'references',
     async look({ checked, found, pause }) {
@@ -51,7 +67,7 @@ export function referencesProbe(survey: RowSurvey): Probe {
         await pause()
         checked()
         const subject = `${reference.from}.${reference.column}`
-        for (const { tenantId, id, heldBy } of await survey.broken(reference)) {
+        for (const { tenantId, id, heldBy } of await notOf(beingPurged, () => survey.broken(reference))) {
           const kind = heldBy === '' ? 'orphan-reference' : 'cross-tenant-reference'
           const where = heldBy === '' ? 'nobody has' : `tenant ${heldBy} has`
           const description = `A row of ${reference.from} refers to ${id} of ${reference.to}, which ${where}.`
