@@ -6,6 +6,8 @@ import type { Platform } from './platform.ts'
 import type { Runtime } from './server.ts'
 import type { Refusal } from './storage-parts.ts'
 
+const maxStatement = 4_096
+
 /** Writing down a refusal must not, refused itself, begin the same again. */
 const own: ReadonlySet<string> = new Set(['access-log', 'platform-access-log', 'diagnostics'])
 
@@ -24,7 +26,17 @@ export function openGuardRefusals(platform: Platform, runtime: Runtime, alerts: 
     const { reason, statement, binding } = refusal
     if (binding?.kind === 'platform' && own.has(binding.purpose)) return
     const { tenantUid, workspaceUid } = placeOf(refusal)
-    book.add({ source: ownSource, tenantUid, workspaceUid, reason, statement, guardMode: 'ENFORCE', seenCount: 1 })
+    // Blanking can make a text longer than its column takes.
+    const shown = statement.slice(0, maxStatement)
+    book.add({
+      source: ownSource,
+      tenantUid,
+      workspaceUid,
+      reason,
+      statement: shown,
+      guardMode: 'ENFORCE',
+      seenCount: 1,
+    })
     alerts.raise('guard.refused', { reason, statement, tenant_uid: tenantUid })
     if (tenantUid === '') return
     accessLog.record({
