@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { Ids } from '../base/ids.ts'
+import { settledWithin } from '../base/settled-within.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import type { PlatformCapability } from '../tenancy/platform-capability.ts'
 import { keepMs, type SeenViolation } from './guard-violation.ts'
@@ -20,6 +21,8 @@ export interface GuardViolationBookOptions {
   readonly failed: (error: unknown) => void
 }
 
+/** How long a server that stops waits for the last of it to be written. */
+const endMs = 2_000
 const flushMs = 1_000
 /** Different ones kept at once: who provokes refusals by the thousand is told of in the log and the metric all the same. */
 const maxHeld = 500
@@ -43,7 +46,7 @@ export function openGuardViolationBook(options: GuardViolationBookOptions): Guar
     flush,
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
-      await flush()
+      await settledWithin(flush(), endMs)
     },
   }
 }

@@ -1,6 +1,7 @@
 import { toBinary } from '@bufbuild/protobuf'
 import type { Clock } from '../base/clock.ts'
 import { canonicalCode, TenureError } from '../base/errors.ts'
+import { settledWithin } from '../base/settled-within.ts'
 import type { Log } from '../observe/log.ts'
 import { type Job, type JobRun, LeaseLost, OperationCancelled, type Progress } from './job.ts'
 import type { OperationRow } from './operation.ts'
@@ -23,6 +24,8 @@ export interface JobRunner extends AsyncDisposable {
   wake(): void
 }
 
+/** How long a server that stops waits for what it does to come to a point. */
+const endMs = 3_000
 const lookMs = 1_000
 const maxAtOnce = 2
 const keepMs = 30 * 24 * 60 * 60 * 1_000
@@ -65,8 +68,8 @@ class Runner implements JobRunner {
     clearTimeout(this.#timer)
     this.#lookAgain = false
     this.#stopping.abort(new LeaseLost('the server stops'))
-    await this.#looking
-    await Promise.all(this.#running)
+    // A database that swallows everything is not waited for: what is held ends with its lease.
+    await settledWithin(Promise.all([this.#looking, ...this.#running]), endMs)
   }
 
   #schedule(): void {
@@ -127,7 +130,7 @@ class Runner implements JobRunner {
       if (changes.state !== undefined) ended(operation.kind, changes.state)
     } catch (error) {
       // Its lease ends by itself, and the next server to take it up finds every step repeatable.
-      if (!(error instanceof LeaseLost))
+      if (!(error instanceof LeaseLost) && !isAway(error))
         log.error(
           { err: error, operation: operation.operationId },
           'the end of an operation could not be written; it will be done again',

@@ -26,6 +26,7 @@ export function childEnvironment(folder: string, env: Readonly<Record<string, st
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TENURE|VAULT)_/.test(name)))
   return {
     ...inherited,
+    TENURE_DIAGNOSTICS_INTERVAL_MS: '0',
     TENURE_GRPC_ADDRESS: '127.0.0.1:0',
     TENURE_HTTP_ADDRESS: '127.0.0.1:0',
     TENURE_DATABASE_URL: databaseUrlOf(folder),
