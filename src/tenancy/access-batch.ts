@@ -63,10 +63,14 @@ export async function writeBatches(options: BatchOptions, batches: readonly Tena
     const rows: JournalValues[] = []
     const ends: ChainOfTenant[] = []
     for (const [at, batch] of batches.entries()) {
+      // What was kept while the database was away may be about a tenant that is gone by now, with its chains.
+      const begins = starts[at]?.sequence === 0 && !platform
+      if (begins && (await isPurged(manager, batch.tenantId))) continue
       const behind = journalRowsBehind(batch.tenantId, starts[at] as ChainEnd, entriesOf(options, chain, batch))
       rows.push(...behind.rows)
       ends.push({ tenantId: batch.tenantId, ...behind.end })
     }
+    if (rows.length === 0) return { value: undefined, keep: false }
     await insertInJournal(manager, ledger, rows)
     await storeChains(manager, ledger, database.engine, chain, ends)
     // They stand and fall together, so that one tells for all: by its hash, because another may have taken its number since.
@@ -82,6 +86,15 @@ export async function writeBatches(options: BatchOptions, batches: readonly Tena
     }
     return { value: undefined, keep: true, wasCommitted }
   })
+}
+
+/** A row written for a tombstone would stay for good. */
+async function isPurged(manager: EntityManager, tenantId: string): Promise<boolean> {
+  const rows: unknown[] = await manager.query('SELECT tenant_id FROM tenant_heads WHERE tenant_id = ? AND state = ?', [
+    tenantId,
+    'PURGED',
+  ])
+  return rows.length > 0
 }
 
 function entriesOf(

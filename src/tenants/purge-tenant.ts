@@ -16,8 +16,8 @@ import { workspaceRows } from './workspace-store.ts'
 
 export const purgeTenantKind = 'tenants.purge'
 
-/** How long other servers may hold a last access event before they write it. */
-const settleMs = 2_000
+/** Longer than a transaction lives: what another server had begun to write when the fence came is written by then. */
+const settleMs = 6_000
 const keysPerReport = 50
 
 /**

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { TenantId } from '../../src/base/ids.ts'
 import { Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
 import { AccessService } from '../../src/gen/tenure/v1/access_service_pb.ts'
 import { AuditService } from '../../src/gen/tenure/v1/audit_service_pb.ts'
@@ -69,6 +70,22 @@ test('a purge of a tenant leaves a tombstone and nothing else, in any table', as
   expect(metadataOf(operation)).toMatchObject({ kind: 'tenants.purge', target: acme.name, attemptCount: 1n })
   const [head] = await rows.all('SELECT state, display_name, labels FROM tenant_heads WHERE tenant_id = ?', [acme.uid])
   expect(head).toMatchObject({ state: 'PURGED', display_name: '', labels: '{}' })
+})
+
+test('an access that is written late leaves no row of a purged tenant', async () => {
+  const { accessLog } = server.server.platform
+  const actor = { principal: 'serviceAccounts/root', credential: '', requestId: 'late', clientIp: '' }
+  const fact = { event: 'tenants.get', target: acme.name, denied: false, reason: '' }
+  const [ofPurged, ofLiving] = [acme.uid, globex.uid].map((tenantId) => tenantId as TenantId)
+  if (ofPurged === undefined || ofLiving === undefined) throw new Error('there are two tenants')
+  accessLog.record({ ...fact, tenantId: ofPurged, context: undefined, actor })
+  accessLog.record({ ...fact, tenantId: ofLiving, context: undefined, actor })
+  await accessLog.flush()
+  expect(await countRows('tenant_id', acme.uid)).toEqual({ journal: 1, tenant_heads: 1, tenant_placements: 1 })
+  const { auditEvents } = await server
+    .client(AuditService)
+    .listAuditEvents({ parent: globex.name, filter: 'event = "tenants.get"' })
+  expect(auditEvents.map(({ requestId }) => requestId)).toContain('late')
 })
 
 test('what was purged is found by nobody, in the words for what never was', async () => {
