@@ -149,7 +149,7 @@ export const HOSTILE_TEXTS: Readonly<Partial<Record<GuardRefusalReason, CorpusEn
     both('SELECT id FROM members WHERE\u00a0tenant_id = ?'),
     both('SELECT id FROM members WHERE tenant_id = ? \u000b'),
     both('SELECT id FROM m\u0435mbers WHERE tenant_id = ?'),
-    both('SELECT {fn now()} FROM members WHERE tenant_id = ?'),
+    both('SELECT {fn pi()} FROM members WHERE tenant_id = ?'),
     both('SELECT id FROM members WHERE tenant_id \uff1d ?'),
   ],
 }
