@@ -6,6 +6,10 @@ import { createWorkspaceSealer, type WorkspaceSealer } from './keyring/workspace
 import type { Platform } from './platform.ts'
 import { asStartError, openKeyring, openPageTokenKey, platformKeyId } from './platform-keys.ts'
 import type { Runtime } from './server.ts'
+import { outsidePlaces } from './tenancy/place-check.ts'
+import { readingContext } from './tenancy/tenant-history.ts'
+import { headRows } from './tenants/tenant-store.ts'
+import { workspaceRows } from './tenants/workspace-store.ts'
 
 /** Everything that rests on the keyring. */
 export interface Keys extends AsyncDisposable {
@@ -29,12 +33,7 @@ export async function openKeys(config: Config, runtime: Runtime, platform: Platf
     }),
   )
   // Keys of workspaces die with them: no server goes on with what it unwrapped before.
-  platform.onCommitted((tenantId, changes) => {
-    for (const [table, , id] of changes) {
-      if (table === 'tenant_heads') sealer.forget(tenantId)
-      else if (table === 'workspaces') sealer.forget(tenantId, id)
-    }
-  })
+  forgetWithWorkspaces(platform, sealer)
   const { storage, directory, capabilities } = platform
   const failed = (kid: string, error: unknown) =>
     runtime.log.error({ kid, err: error }, 'a signing key cannot be opened; it is neither used nor published')
@@ -53,4 +52,29 @@ export async function openKeys(config: Config, runtime: Runtime, platform: Platf
   const owned = stack.move()
   const requestHashKey = Buffer.from(hkdfSync('sha256', pageTokenKey, '', 'tenure request hash', 32))
   return { pageTokenKey, requestHashKey, sealer, signingKeys, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** A change of a place that is there still leaves its keys alone: while the keyring is away they are all there is. */
+function forgetWithWorkspaces({ onCommitted, scopes, capabilities }: Platform, sealer: WorkspaceSealer): void {
+  const stands = async (tenantId: string, workspaceId?: string): Promise<boolean> => {
+    const context = readingContext(capabilities.operations, tenantId)
+    return outsidePlaces(() =>
+      scopes.read(context, async (scope) => {
+        const place =
+          workspaceId === undefined ? await headRows(scope).find({}) : await workspaceRows(scope).find({ workspaceId })
+        return place !== undefined && place.state !== 'PURGED'
+      }),
+    )
+  }
+  onCommitted((tenantId, changes) => {
+    for (const [table, , id] of changes) {
+      if (table !== 'tenant_heads' && table !== 'workspaces') continue
+      const workspaceId = table === 'workspaces' ? id : undefined
+      stands(tenantId, workspaceId).then(
+        (still) => still || sealer.forget(tenantId, workspaceId),
+        // Who cannot be asked may be gone.
+        () => sealer.forget(tenantId, workspaceId),
+      )
+    }
+  })
 }

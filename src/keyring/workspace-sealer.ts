@@ -169,8 +169,9 @@ class Sealer implements WorkspaceSealer {
     try {
       return await keyring.generateDataKey(keyId, authenticated)
     } catch (error) {
-      if (!(error instanceof KeyringError && error.reason === 'UNKNOWN_KEY') || !(await isFirst())) throw error
-      await keyring.createKey(keyId)
+      if (!(error instanceof KeyringError && error.reason === 'UNKNOWN_KEY')) throw error
+      if (await isFirst()) await keyring.createKey(keyId)
+      // Where this is not the first value any more, another made the key meanwhile, or it went missing: the keyring knows.
       return keyring.generateDataKey(keyId, authenticated)
     }
   }

@@ -176,15 +176,25 @@ test('tenants at once over three connections never see each other, whatever thei
     const there = (rows as unknown as Rows).map((row) => `${row.account_id} ${row.team_id} ${row.id}`)
     expect(there.sort()).toEqual([...world.kept].sort())
     // Every connection came back, and none inside a transaction.
-    const [left] = await rig.bare.query(
-      'SELECT COUNT(*) AS n FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.db = ?',
-      [rig.account.database],
-    )
-    expect(left).toEqual([{ n: 0 }])
+    expect(await openTransactions()).toEqual([{ n: 0 }])
     const free = await Promise.all([1, 2, 3].map(() => opened.pool.getConnection()))
     for (const connection of free) connection.release()
   }
 }, 60_000)
+
+/** Asked again where the server cannot show a statement of somebody else's: it may hold bytes that are no text. */
+async function openTransactions(): Promise<unknown> {
+  const sql =
+    'SELECT COUNT(*) AS n FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.db = ?'
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return (await rig.bare.query(sql, [rig.account.database]))[0]
+    } catch (error) {
+      if (tried === 100 || !String(error).includes('Cannot convert string')) throw error
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+}
 
 test('a query runner that outlives its request, and one of another tenant, run nothing', async () => {
   const acme = contextOfTenant(1)
