@@ -1,7 +1,8 @@
-import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2'
+import { connect, type IncomingHttpHeaders } from 'node:http2'
 import { type DescMethod, fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf'
 import { packedRegistry } from '../../src/rpc/packed-messages.ts'
 import { failed, failedConnect, type Played } from '../parity/played.ts'
+import { type Exchanged, exchange, framed } from '../support/http2-exchange.ts'
 import type { Json } from './request-maker.ts'
 
 export type Wire = 'native gRPC' | 'Connect JSON' | 'Connect binary' | 'gRPC-Web'
@@ -57,44 +58,6 @@ export function openWires({ grpcPort, httpPort }: { readonly grpcPort: number; r
       other.close()
     },
   }
-}
-
-function framed(message: Uint8Array): Buffer {
-  const frame = Buffer.alloc(5 + message.length)
-  frame.writeUInt32BE(message.length, 1)
-  frame.set(message, 5)
-  return frame
-}
-
-interface Exchanged {
-  readonly headers: IncomingHttpHeaders
-  readonly trailers: IncomingHttpHeaders
-  readonly body: Buffer
-}
-
-function exchange(
-  session: ClientHttp2Session,
-  path: string,
-  headers: Readonly<Record<string, string>>,
-  body: Uint8Array,
-): Promise<Exchanged> {
-  return new Promise((resolve, reject) => {
-    const stream = session.request({ ...headers, ':method': 'POST', ':path': path })
-    const chunks: Buffer[] = []
-    let received: IncomingHttpHeaders = {}
-    let trailers: IncomingHttpHeaders = {}
-    stream.on('response', (head) => {
-      received = head
-    })
-    stream.on('trailers', (tail) => {
-      trailers = tail
-    })
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-    stream.on('end', () => resolve({ headers: received, trailers, body: Buffer.concat(chunks) }))
-    stream.on('error', reject)
-    stream.setTimeout(30_000, () => reject(new Error(`${path} was not answered`)))
-    stream.end(body)
-  })
 }
 
 function read(wire: Wire, method: DescMethod, { headers, trailers, body }: Exchanged): WireAnswer {

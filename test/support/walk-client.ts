@@ -1,4 +1,4 @@
-import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2'
+import { connect } from 'node:http2'
 import {
   create,
   createRegistry,
@@ -12,6 +12,7 @@ import {
   toJsonString,
 } from '@bufbuild/protobuf'
 import { file_google_rpc_error_details } from '../../src/gen/google/rpc/error_details_pb.ts'
+import { type Exchanged, exchange, framed } from './http2-exchange.ts'
 
 const registry = createRegistry(file_google_rpc_error_details)
 
@@ -56,9 +57,8 @@ export function openWalkServer(
       const body = wire === 'grpc' ? framed(toBinary(method.input, request)) : toJsonString(method.input, request)
       const exchanged = await exchange(
         sessions[wire],
+        `/${method.parent.typeName}/${method.name}`,
         {
-          ':method': 'POST',
-          ':path': `/${method.parent.typeName}/${method.name}`,
           'content-type': wire === 'grpc' ? 'application/grpc' : 'application/json',
           te: 'trailers',
           authorization: `Bearer ${key}`,
@@ -72,42 +72,6 @@ export function openWalkServer(
       for (const session of Object.values(sessions)) session.close()
     },
   }
-}
-
-function framed(message: Uint8Array): Buffer {
-  const frame = Buffer.alloc(5 + message.length)
-  frame.writeUInt32BE(message.length, 1)
-  frame.set(message, 5)
-  return frame
-}
-
-interface Exchanged {
-  readonly headers: IncomingHttpHeaders
-  readonly trailers: IncomingHttpHeaders
-  readonly body: Buffer
-}
-
-function exchange(
-  session: ClientHttp2Session,
-  headers: Readonly<Record<string, string>>,
-  body: Uint8Array | string,
-): Promise<Exchanged> {
-  return new Promise((resolve, reject) => {
-    const stream = session.request(headers)
-    const chunks: Buffer[] = []
-    let received: IncomingHttpHeaders = {}
-    let trailers: IncomingHttpHeaders = {}
-    stream.on('response', (head) => {
-      received = head
-    })
-    stream.on('trailers', (tail) => {
-      trailers = tail
-    })
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-    stream.on('end', () => resolve({ headers: received, trailers, body: Buffer.concat(chunks) }))
-    stream.on('error', reject)
-    stream.end(body)
-  })
 }
 
 type Read = Pick<WalkAnswer, 'reason' | 'message' | 'raw'>
