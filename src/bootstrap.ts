@@ -1,27 +1,16 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { create } from '@bufbuild/protobuf'
-import { platformAdminTemplate } from './access/engine/role-templates.ts'
 import { TenureError } from './base/errors.ts'
-import { nilUuid } from './base/ids.ts'
 import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
-import { apiKeyPrefix, formatApiKey, hashSecret } from './credentials/api-key.ts'
 import { platformApiKeyRows } from './credentials/api-key-store.ts'
-import { CreateApiKeyResponseSchema } from './gen/tenure/v1/api_key_service_pb.ts'
 import { platformServiceAccountRows } from './people/service-account-store.ts'
 import type { Platform } from './platform.ts'
+import { insertPlatformKey, newPlatformKey, writePlatformKey } from './platform-credential.ts'
 import type { Runtime } from './server.ts'
-import type { PlatformUnit } from './tenancy/directory.ts'
 import type { PlatformReadScope } from './tenancy/platform-scope.ts'
 
-const rootSlug = 'root'
-
-interface NewKey {
-  readonly apiKeyId: string
-  readonly secret: Buffer
-  readonly environment: string
-}
+const rootAccount = { slug: 'root', displayName: 'Root' }
 
 /**
  * Makes `serviceAccounts/root` if there is no such account yet, and a key for it if it has none that is not revoked: the
@@ -33,33 +22,20 @@ export function bootstrapRootKey(platform: Platform, runtime: Runtime, config: C
   return platform.storage.alone(() => makeRootKey(platform, runtime, config))
 }
 
-async function makeRootKey({ directory, capabilities }: Platform, runtime: Runtime, config: Config): Promise<boolean> {
-  const capability = capabilities['platform-principals']
-  const { keys } = await directory.read(capability, readRoot)
-  if (keys > 0) return false
-  const secret = Buffer.alloc(32)
-  runtime.random(secret)
-  const key: NewKey = { apiKeyId: runtime.ids.next(), secret, environment: config.environment }
-  const serviceAccountId = runtime.ids.next()
+async function makeRootKey(platform: Platform, runtime: Runtime, config: Config): Promise<boolean> {
+  const { directory, capabilities } = platform
+  if ((await directory.read(capabilities['platform-principals'], liveRootKeys)) > 0) return false
+  const key = newPlatformKey(config.environment, runtime)
   const actor = {
-    principal: 'serviceAccounts/root',
-    credential: 'bootstrap',
-    requestId: runtime.ids.next(),
-    clientIp: '',
+    ...{ principal: 'serviceAccounts/root', credential: 'bootstrap' },
+    ...{ requestId: runtime.ids.next(), clientIp: '' },
   }
-  const mutation = {
-    event: 'apiKeys.create',
-    target: 'serviceAccounts/root',
-    idempotency: undefined,
-    response: CreateApiKeyResponseSchema,
-    validateOnly: false,
-  }
-  writeRootKey(config.rootKeyFile, formatApiKey(config.environment, nilUuid, key.apiKeyId, secret))
+  const words = { environment: config.environment, displayName: 'Root key', expireTime: null }
+  writeRootKey(config.rootKeyFile, key.text)
   try {
-    await directory.write(capability, actor, mutation, async (unit) => {
-      await insertRoot(unit, key, serviceAccountId)
-      return create(CreateApiKeyResponseSchema, { revision: unit.revision })
-    })
+    await writePlatformKey(platform, actor, 'apiKeys.create', rootAccount, (unit) =>
+      insertPlatformKey(unit, runtime.ids, rootAccount, key, words),
+    )
   } catch (error) {
     // While the database is away nobody knows whether the key was made; then its text must not be lost.
     if (!(error instanceof TenureError && error.code === 'UNAVAILABLE')) rmSync(config.rootKeyFile, { force: true })
@@ -68,42 +44,10 @@ async function makeRootKey({ directory, capabilities }: Platform, runtime: Runti
   return true
 }
 
-async function readRoot(scope: PlatformReadScope) {
-  const account = await platformServiceAccountRows(scope).find({ slug: rootSlug })
+async function liveRootKeys(scope: PlatformReadScope): Promise<number> {
+  const account = await platformServiceAccountRows(scope).find({ slug: rootAccount.slug })
   const ownerId = account?.serviceAccountId
-  const keys = ownerId === undefined ? 0 : await platformApiKeyRows(scope).count({ ownerId, state: 'ACTIVE' })
-  return { account, keys }
-}
-
-async function insertRoot(
-  unit: PlatformUnit,
-  { apiKeyId, secret, environment }: NewKey,
-  newAccountId: string,
-): Promise<void> {
-  const { account } = await readRoot(unit)
-  const serviceAccountId = account?.serviceAccountId ?? newAccountId
-  const common = { version: 1, createTime: unit.now, updateTime: unit.now }
-  if (account === undefined) {
-    await platformServiceAccountRows(unit).insert({
-      ...common,
-      serviceAccountId,
-      slug: rootSlug,
-      displayName: 'Root',
-      state: 'ACTIVE',
-      roles: [platformAdminTemplate],
-    })
-  }
-  await platformApiKeyRows(unit).insert({
-    ...common,
-    apiKeyId,
-    displayName: 'Root key',
-    ownerId: serviceAccountId,
-    secretHash: hashSecret(secret),
-    prefix: apiKeyPrefix(environment, apiKeyId),
-    permissions: [],
-    state: 'ACTIVE',
-    expireTime: null,
-  })
+  return ownerId === undefined ? 0 : platformApiKeyRows(scope).count({ ownerId, state: 'ACTIVE' })
 }
 
 function writeRootKey(file: string, key: string): void {

@@ -1,6 +1,4 @@
-import { create } from '@bufbuild/protobuf'
 import { createDecisionAudit } from './access/decision-audit.ts'
-import { platformAdminTemplate } from './access/engine/role-templates.ts'
 import { canaryProbe } from './assurance/isolation/canary-probe.ts'
 import { diagnoseIsolationJob } from './assurance/isolation/diagnose-isolation.ts'
 import { guardProbe } from './assurance/isolation/guard-probe.ts'
@@ -10,17 +8,14 @@ import type { Probe } from './assurance/isolation/probe.ts'
 import { ownershipProbe, referencesProbe } from './assurance/isolation/rows-probe.ts'
 import { schemaProbe } from './assurance/isolation/schema-probe.ts'
 import { ciphertextProbe, decisionProbe } from './assurance/isolation/value-probes.ts'
-import { nilUuid } from './base/ids.ts'
 import type { Config } from './config/config.ts'
-import { apiKeyPrefix, formatApiKey, hashSecret } from './credentials/api-key.ts'
 import { platformApiKeyRows } from './credentials/api-key-store.ts'
-import { CreateApiKeyResponseSchema } from './gen/tenure/v1/api_key_service_pb.ts'
 import type { Keys } from './keys.ts'
 import type { AlertHook } from './observe/alert-hook.ts'
 import type { Job } from './operations/job.ts'
-import { platformServiceAccountRows } from './people/service-account-store.ts'
 import { pipelineCalls } from './pipeline-calls.ts'
 import type { Platform } from './platform.ts'
+import { insertPlatformKey, newPlatformKey, writePlatformKey } from './platform-credential.ts'
 import type { Pipeline } from './rpc/pipeline.ts'
 import { createCiphertextAudit } from './secrets/ciphertext-audit.ts'
 import type { Runtime } from './server.ts'
@@ -69,17 +64,16 @@ function probesOf(config: Config, runtime: Runtime, platform: Platform, keys: Ke
   const sample = { tenantIds, random: jitter, max: maxTenantsRead }
   const survey = createRowSurvey(storage.cell, capabilities['isolation-survey'])
   const beingPurged = () => directory.read(capabilities['platform-operations'], tenantsBeingPurged)
-  const capability = capabilities.operations
   const audits = {
-    ciphertexts: createCiphertextAudit(scopes, keys.sealer, capability),
-    decisions: createDecisionAudit({ engines, scopes, catalogue, capability, clock, random: jitter }),
+    ciphertexts: createCiphertextAudit(scopes, keys.sealer),
+    decisions: createDecisionAudit({ engines, scopes, catalogue, clock, random: jitter }),
   }
   return [
     guardProbe(guardTries(storage.cell, cellTables)),
     schemaProbe(() => storage.schemaDrift()),
     ownershipProbe(survey, cellTables, beingPurged),
     referencesProbe(survey, beingPurged),
-    historyProbe(createTenantHistories(scopes, capability), toldOf(cellTables), sample),
+    historyProbe(createTenantHistories(scopes), toldOf(cellTables), sample),
     placementProbe({
       inDirectory: () =>
         directory.read(capabilities['tenant-directory'], (scope) => scope.rows(TenantPlacementTable).all({})),
@@ -101,45 +95,28 @@ async function livingTenants({ storage, capabilities }: Platform) {
 }
 
 const canaryKeyLifeMs = 10 * 60_000
+const canaries = { slug: canaryAccount, displayName: 'Looks at isolation' }
 
 /**
  * A key that can make what the canaries lack, for one look: it is revoked at its end, and ends by itself where the server
  * does not live to revoke it. Its text never leaves the process.
  */
-async function openCanaryKey(config: Config, runtime: Runtime, { directory, capabilities }: Platform) {
-  const capability = capabilities['platform-principals']
-  const { ids, random, clock } = runtime
-  const secret = Buffer.alloc(32)
-  random(secret)
-  const apiKeyId = ids.next()
+async function openCanaryKey(config: Config, { ids, random, clock }: Runtime, platform: Platform) {
+  const key = newPlatformKey(config.environment, { ids, random })
   const actor = { principal: 'tenure', credential: '', requestId: ids.next(), clientIp: '' }
-  const mutation = (event: string) => ({
-    ...{ event, target: `serviceAccounts/${canaryAccount}`, idempotency: undefined },
-    ...{ response: CreateApiKeyResponseSchema, validateOnly: false },
-  })
-  await directory.write(capability, actor, mutation('apiKeys.create'), async (unit) => {
-    const accounts = platformServiceAccountRows(unit)
-    const common = { version: 1, createTime: unit.now, updateTime: unit.now }
-    const found = await accounts.find({ slug: canaryAccount })
-    const serviceAccountId = found?.serviceAccountId ?? ids.next()
-    if (found === undefined) {
-      const words = { slug: canaryAccount, displayName: 'Looks at isolation', state: 'ACTIVE' } as const
-      await accounts.insert({ ...common, ...words, serviceAccountId, roles: [platformAdminTemplate] })
-    }
-    await platformApiKeyRows(unit).insert({
-      ...{ ...common, apiKeyId, displayName: 'For one look at isolation', ownerId: serviceAccountId },
-      ...{ secretHash: hashSecret(secret), prefix: apiKeyPrefix(config.environment, apiKeyId), permissions: [] },
-      ...{ state: 'ACTIVE', expireTime: new Date(clock.nowMs() + canaryKeyLifeMs) },
-    })
-    return create(CreateApiKeyResponseSchema, { revision: unit.revision })
-  })
+  const words = {
+    ...{ environment: config.environment, displayName: 'For one look at isolation' },
+    expireTime: new Date(clock.nowMs() + canaryKeyLifeMs),
+  }
+  await writePlatformKey(platform, actor, 'apiKeys.create', canaries, (unit) =>
+    insertPlatformKey(unit, ids, canaries, key, words),
+  )
   return {
-    key: formatApiKey(config.environment, nilUuid, apiKeyId, secret),
+    key: key.text,
     async [Symbol.asyncDispose]() {
-      secret.fill(0)
-      await directory.write(capability, actor, mutation('apiKeys.revoke'), async (unit) => {
-        await platformApiKeyRows(unit).update(apiKeyId, { state: 'REVOKED', version: 2, updateTime: unit.now })
-        return create(CreateApiKeyResponseSchema, { revision: unit.revision })
+      key.secret.fill(0)
+      await writePlatformKey(platform, actor, 'apiKeys.revoke', canaries, async (unit) => {
+        await platformApiKeyRows(unit).update(key.apiKeyId, { state: 'REVOKED', version: 2, updateTime: unit.now })
       })
     },
   }

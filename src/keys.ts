@@ -7,7 +7,7 @@ import type { Platform } from './platform.ts'
 import { asStartError, openKeyring, openPageTokenKey, platformKeyId } from './platform-keys.ts'
 import type { Runtime } from './server.ts'
 import { outsidePlaces } from './tenancy/place-check.ts'
-import { readingContext } from './tenancy/tenant-history.ts'
+import { readerContext } from './tenancy/reader-context.ts'
 import { headRows } from './tenants/tenant-store.ts'
 import { workspaceRows } from './tenants/workspace-store.ts'
 
@@ -55,11 +55,10 @@ export async function openKeys(config: Config, runtime: Runtime, platform: Platf
 }
 
 /** A change of a place that is there still leaves its keys alone: while the keyring is away they are all there is. */
-function forgetWithWorkspaces({ onCommitted, scopes, capabilities }: Platform, sealer: WorkspaceSealer): void {
+function forgetWithWorkspaces({ onCommitted, scopes }: Platform, sealer: WorkspaceSealer): void {
   const stands = async (tenantId: string, workspaceId?: string): Promise<boolean> => {
-    const context = readingContext(capabilities.operations, tenantId)
     return outsidePlaces(() =>
-      scopes.read(context, async (scope) => {
+      scopes.read(readerContext(tenantId), async (scope) => {
         const place =
           workspaceId === undefined ? await headRows(scope).find({}) : await workspaceRows(scope).find({ workspaceId })
         return place !== undefined && place.state !== 'PURGED'

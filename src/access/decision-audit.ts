@@ -1,9 +1,8 @@
 import type { Clock } from '../base/clock.ts'
 import type { TenantId } from '../base/ids.ts'
 import { sampled } from '../base/sampled.ts'
-import type { PlatformCapability } from '../tenancy/platform-capability.ts'
+import { readerContext } from '../tenancy/reader-context.ts'
 import type { Scopes } from '../tenancy/scope.ts'
-import { readingContext } from '../tenancy/tenant-history.ts'
 import type { PermissionCatalogue } from './engine/catalogue.ts'
 import { decide } from './engine/decision.ts'
 import type { TenantFacts } from './engine/facts.ts'
@@ -27,7 +26,6 @@ export interface DecisionAuditParts {
   readonly engines: Engines
   readonly scopes: Scopes
   readonly catalogue: PermissionCatalogue
-  readonly capability: PlatformCapability<'operations'>
   readonly clock: Clock
   /** From 0 up to 1. */
   readonly random: () => number
@@ -57,9 +55,8 @@ interface Pair {
 }
 
 /** Rows and memory of one revision; undefined: the one moved on while the other was read. */
-async function sameMoment({ engines, scopes, capability }: DecisionAuditParts, tenantId: TenantId) {
-  const context = readingContext(capability, tenantId)
-  const facts = await scopes.readAllWorkspaces(context, 'access-snapshot', readTenantFacts)
+async function sameMoment({ engines, scopes }: DecisionAuditParts, tenantId: TenantId) {
+  const facts = await scopes.readAllWorkspaces(readerContext(tenantId), 'access-snapshot', readTenantFacts)
   if (facts === undefined) return 'gone'
   await engines.tenants.atLeast(tenantId, facts.tenant.revision)
   const snapshot = await engines.of(tenantId)

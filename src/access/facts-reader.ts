@@ -1,5 +1,4 @@
 import type { ApiKeyId, MembershipId, PrincipalId, RoleId, TenantId, WorkspaceId } from '../base/ids.ts'
-import { nilUuid } from '../base/ids.ts'
 import type { ApiKeyRow } from '../credentials/api-key.ts'
 import { apiKeyRows } from '../credentials/api-key-store.ts'
 import type { MembershipRow } from '../people/membership.ts'
@@ -9,8 +8,8 @@ import { serviceAccountRows } from '../people/service-account-store.ts'
 import type { UserRow } from '../people/user.ts'
 import { userRows } from '../people/user-store.ts'
 import { changesSince } from '../tenancy/journal-store.ts'
+import { readerContext } from '../tenancy/reader-context.ts'
 import type { Scopes } from '../tenancy/scope.ts'
-import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { ReadScope } from '../tenancy/tenant-unit.ts'
 import type { TenantHeadRow } from '../tenants/tenant.ts'
 import { headRows } from '../tenants/tenant-store.ts'
@@ -67,21 +66,6 @@ async function readSince(scope: ReadScope, revision: number): Promise<ChangedFac
   // In one snapshot, so that what the journal does not name has not changed, unless part of it is gone.
   if (changed !== undefined && changed.tenant.revision !== revision + commits.length) return 'unknown'
   return changed
-}
-
-/** The engine's own context: it reads one tenant for all who ask about it, whoever asked first. */
-function readerContext(tenantId: TenantId): TenantContext {
-  return {
-    tenantId,
-    tenantSlug: '',
-    workspaceId: nilUuid as WorkspaceId,
-    workspaceSlug: '',
-    region: '',
-    tier: '',
-    placementEpoch: 0,
-    revision: 0,
-    actor: { principal: '', credential: '', requestId: '', clientIp: '' },
-  }
 }
 
 /** Everything the engine knows of a tenant. The scope must reach every workspace of it. */

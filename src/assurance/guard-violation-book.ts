@@ -3,6 +3,7 @@ import type { Ids } from '../base/ids.ts'
 import { settledWithin } from '../base/settled-within.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import type { PlatformCapability } from '../tenancy/platform-capability.ts'
+import { sweepRows } from '../tenancy/sweep-rows.ts'
 import { keepMs, type SeenViolation } from './guard-violation.ts'
 import { fingerprintOf, guardViolationRows, recordViolation } from './guard-violation-store.ts'
 
@@ -26,7 +27,6 @@ const endMs = 2_000
 const flushMs = 1_000
 /** Different ones kept at once: who provokes refusals by the thousand is told of in the log and the metric all the same. */
 const maxHeld = 500
-const sweepBatch = 100
 
 export function openGuardViolationBook(options: GuardViolationBookOptions): GuardViolationBook {
   const held = new Map<string, SeenViolation>()
@@ -61,14 +61,7 @@ async function writeOut(options: GuardViolationBookOptions, held: Map<string, Se
     await options.directory.writeUnlogged(options.capability, async (scope) => {
       for (const [, seen] of taken) await recordViolation(scope, seen, now, options.ids)
       const old = { sql: 'row.lastTime < :limit', parameters: { limit: new Date(now.getTime() - keepMs) } }
-      const orderBy = [{ property: 'violationId', descending: false }]
-      for (const { violationId } of await guardViolationRows(scope).page({
-        conditions: [old],
-        orderBy,
-        limit: sweepBatch,
-      })) {
-        await guardViolationRows(scope).delete(violationId)
-      }
+      await sweepRows(guardViolationRows(scope), { old, idProperty: 'violationId' })
     })
   } catch (error) {
     for (const [key, seen] of taken) {

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { canonicalCode, TenureError } from '../base/errors.ts'
 import { settledWithin } from '../base/settled-within.ts'
 import type { Log } from '../observe/log.ts'
+import { sweepRows } from '../tenancy/sweep-rows.ts'
 import { type Job, type JobRun, LeaseLost, OperationCancelled, type Progress } from './job.ts'
 import type { OperationRow } from './operation.ts'
 import { leaseMs, type OperationHome, takeUp, writeHeld } from './operation-lease.ts'
@@ -30,7 +31,6 @@ const lookMs = 1_000
 const maxAtOnce = 2
 const keepMs = 30 * 24 * 60 * 60 * 1_000
 const sweepMs = 60 * 60 * 1_000
-const sweepBatch = 100
 /** A job that fails in a way nobody foresaw, or takes its server with it, is not tried for ever. */
 const maxFailures = 5
 const backOffMs = 5_000
@@ -191,12 +191,7 @@ class Runner implements JobRunner {
     const now = new Date(clock.nowMs())
     const expired = { sql: 'row.expireTime <= :now', parameters: { now } }
     for (const home of homes) {
-      await home.write(async (rows) => {
-        const orderBy = [{ property: 'operationId', descending: false }]
-        for (const { operationId } of await rows.page({ conditions: [expired], orderBy, limit: sweepBatch })) {
-          await rows.delete(operationId)
-        }
-      })
+      await home.write((rows) => sweepRows(rows, { old: expired, idProperty: 'operationId' }))
     }
   }
 }

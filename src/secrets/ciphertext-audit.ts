@@ -2,9 +2,8 @@ import { nilUuid, platformTenantId, type TenantId, tenantLevel, type WorkspaceId
 import type { SealedPlace } from '../keyring/envelope.ts'
 import { KeyringError } from '../keyring/keyring-error.ts'
 import type { WorkspaceSealer } from '../keyring/workspace-sealer.ts'
-import type { PlatformCapability } from '../tenancy/platform-capability.ts'
+import { readerContext } from '../tenancy/reader-context.ts'
 import type { Scopes } from '../tenancy/scope.ts'
-import { readingContext } from '../tenancy/tenant-history.ts'
 import { versionPlace } from './sealed-payload.ts'
 import { secretVersionRows } from './secret-store.ts'
 import type { SecretVersionRow } from './secret-version.ts'
@@ -24,15 +23,10 @@ export interface CiphertextAudit {
 const maxVersions = 50
 const elsewhere = ['version', 'secret', 'workspace', 'tenant'] as const
 
-export function createCiphertextAudit(
-  scopes: Scopes,
-  sealer: WorkspaceSealer,
-  capability: PlatformCapability<'operations'>,
-): CiphertextAudit {
+export function createCiphertextAudit(scopes: Scopes, sealer: WorkspaceSealer): CiphertextAudit {
   return {
     async look(tenantId, checked) {
-      const context = readingContext(capability, tenantId)
-      const rows = await scopes.readAllWorkspaces(context, 'isolation-survey', (scope) =>
+      const rows = await scopes.readAllWorkspaces(readerContext(tenantId), 'isolation-survey', (scope) =>
         secretVersionRows(scope).page({
           conditions: [{ sql: 'row.state != :destroyed', parameters: { destroyed: 'DESTROYED' } }],
           orderBy: [

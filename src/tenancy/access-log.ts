@@ -1,5 +1,6 @@
 import { TenureError } from '../base/errors.ts'
 import { platformTenantId, type TenantId } from '../base/ids.ts'
+import { settledWithin } from '../base/settled-within.ts'
 import { type AccessFact, type BatchOptions, type TenantBatch, type TimedFact, writeBatches } from './access-batch.ts'
 
 /** Keeps accesses and denials in chains of this server's own: never under a head's lock, never in the way of other calls. */
@@ -119,8 +120,7 @@ class BatchedLog implements AccessLog {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastFlushMs).unref())
-    await Promise.race([this.flush(), tooLong])
+    await settledWithin(this.flush(), lastFlushMs)
     this.#ended = true
     clearTimeout(this.#timer)
     let lost = this.#underWay

@@ -1,4 +1,5 @@
 import type { TenantId } from '../base/ids.ts'
+import { settledWithin } from '../base/settled-within.ts'
 import type { Database } from '../storage/database.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 
@@ -49,8 +50,7 @@ export function startHeadSweep(options: HeadSweepOptions): AsyncDisposable {
     async [Symbol.asyncDispose]() {
       stopped = true
       clearTimeout(timer)
-      const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastSweepMs).unref())
-      await Promise.race([running, tooLong])
+      await settledWithin(running, lastSweepMs)
     },
   }
 }

@@ -1,10 +1,8 @@
 import type { EntitySchema } from 'typeorm'
-import { jobContext } from './job-context.ts'
 import { journalRows } from './journal-store.ts'
 import { pinsOf } from './pins.ts'
-import type { PlatformCapability } from './platform-capability.ts'
+import { readerContext } from './reader-context.ts'
 import type { Scopes } from './scope.ts'
-import type { TenantContext } from './tenant-context.ts'
 import type { ReadScope } from './tenant-unit.ts'
 
 export interface UntoldRow {
@@ -24,11 +22,10 @@ export interface TenantHistories {
 
 const pageSize = 1_000
 
-export function createTenantHistories(scopes: Scopes, capability: PlatformCapability<'operations'>): TenantHistories {
+export function createTenantHistories(scopes: Scopes): TenantHistories {
   return {
     async untold(tenantId, tables, checked) {
-      const context = readingContext(capability, tenantId)
-      return scopes.readAllWorkspaces(context, 'isolation-survey', async (scope) => {
+      return scopes.readAllWorkspaces(readerContext(tenantId), 'isolation-survey', async (scope) => {
         const told = await toldIn(scope)
         const untold: UntoldRow[] = []
         for (const table of tables) {
@@ -41,13 +38,6 @@ export function createTenantHistories(scopes: Scopes, capability: PlatformCapabi
       })
     },
   }
-}
-
-/** A context that reads, and that no unit of work is begun with. */
-export function readingContext(capability: PlatformCapability<'operations'>, tenantId: string): TenantContext {
-  const actor = { principal: 'tenure', credential: '', requestId: '', clientIp: '' }
-  const bare = { region: '', tier: '', placementEpoch: 0, revision: 0 }
-  return jobContext(capability, { tenantId, tenantSlug: '', actor }, bare)
 }
 
 /** Ids are never given twice, whatever the table. */

@@ -7,6 +7,7 @@ import { authorityChain } from '../tenancy/audit-chain.ts'
 import { type JobPlace, jobContext } from '../tenancy/job-context.ts'
 import { journalRows } from '../tenancy/journal-store.ts'
 import type { PlatformReadScope } from '../tenancy/platform-scope.ts'
+import { readerContext } from '../tenancy/reader-context.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import { destroyKey, type PurgeParts, purged, RemovedRows, textNote } from './purge.ts'
 import type { TenantFields, TenantHeadRow } from './tenant.ts'
@@ -22,7 +23,8 @@ const keysPerReport = 50
 
 /**
  * Removes a tenant: first the fence, from which on there is no way back and nobody finds it, in no list either; then its
- * keys, so that nothing sealed can be read even if the rest takes days; then its rows, in small transactions. The head, one line of the journal and the entry stay, empty, and keep name and uid.
+ * keys, so that nothing sealed can be read even if the rest takes days; then its rows, in small transactions. The head,
+ * one line of the journal and the entry stay, empty, and keep name and uid.
  */
 export function purgeTenantJob(parts: PurgeParts): Job {
   return {
@@ -35,8 +37,7 @@ export function purgeTenantJob(parts: PurgeParts): Job {
         tenantSlug: textNote(operation.input, 'slug'),
         actor: operation.actor,
       }
-      const bare = { region: '', tier: '', placementEpoch: 0, revision: 0 }
-      const reading = jobContext(parts.capabilities.operations, place, bare)
+      const reading = readerContext(place.tenantId)
       const head = await parts.scopes.read(reading, (scope) => headRows(scope).find({}))
       const context = jobContext(parts.capabilities.operations, place, head)
       if (head?.state !== 'PURGED') {

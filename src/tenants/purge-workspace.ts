@@ -4,6 +4,7 @@ import { notFound, TenureError } from '../base/errors.ts'
 import type { Job, JobRun } from '../operations/job.ts'
 import { jobContext } from '../tenancy/job-context.ts'
 import { pinsOf, type Table } from '../tenancy/pins.ts'
+import { readerContext } from '../tenancy/reader-context.ts'
 import { retireName } from '../tenancy/retired-names.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { Unit } from '../tenancy/tenant-unit.ts'
@@ -69,8 +70,7 @@ async function placesOf(parts: PurgeParts, { operation }: JobRun, workspaceId: s
     actor: operation.actor,
   }
   const { operations } = parts.capabilities
-  const bare = { region: '', tier: '', placementEpoch: 0, revision: 0 }
-  const head = await parts.scopes.read(jobContext(operations, place, bare), (scope) => headRows(scope).find({}))
+  const head = await parts.scopes.read(readerContext(place.tenantId), (scope) => headRows(scope).find({}))
   const workspace = { workspaceId, slug: textNote(operation.input, 'slug') }
   return {
     tenant: jobContext(operations, place, head),

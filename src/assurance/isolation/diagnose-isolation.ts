@@ -9,6 +9,7 @@ import type { Log } from '../../observe/log.ts'
 import type { Job, JobRun } from '../../operations/job.ts'
 import type { Directory } from '../../tenancy/directory.ts'
 import type { PlatformCapability } from '../../tenancy/platform-capability.ts'
+import { sweepRows } from '../../tenancy/sweep-rows.ts'
 import { diagnoseIsolationKind } from '../diagnostics-service.ts'
 import { keepMs } from '../guard-violation.ts'
 import { type IsolationReportRow, outcomeOf, type ProbeResult, type SignedContent } from '../isolation-report.ts'
@@ -30,8 +31,6 @@ export interface DiagnosisParts {
   readonly schemaVersion: number
   readonly finished: (report: IsolationReportRow) => void
 }
-
-const sweepBatch = 100
 
 /** Looks with every probe, one after the other, and signs what they found. Whoever takes it up after a crash looks anew. */
 export function diagnoseIsolationJob(parts: DiagnosisParts): Job {
@@ -79,11 +78,7 @@ async function store({ directory, capability, clock }: DiagnosisParts, report: I
     const rows = isolationReportRows(scope)
     await rows.insert(report)
     const old = { sql: 'row.createTime < :limit', parameters: { limit: new Date(clock.nowMs() - keepMs) } }
-    const orderBy = [{ property: 'reportId', descending: false }]
-    const without = ['probes', 'signedReport']
-    for (const { reportId } of await rows.page({ conditions: [old], orderBy, limit: sweepBatch, without })) {
-      await rows.delete(reportId)
-    }
+    await sweepRows(rows, { old, idProperty: 'reportId', without: ['probes', 'signedReport'] })
   })
 }
 

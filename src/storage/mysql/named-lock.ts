@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { settledWithin } from '../../base/settled-within.ts'
 import type { MysqlServer } from './mysql-server.ts'
 import { type MysqlSession, openSession } from './mysql-session.ts'
 
@@ -93,8 +94,7 @@ export async function holdName(
     async [Symbol.asyncDispose]() {
       ended = true
       clearInterval(timer)
-      const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastAskMs).unref())
-      await Promise.race([running, tooLong])
+      await settledWithin(running, lastAskMs)
       await session.end()
     },
   }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import { createLeasePool, type LeasePool } from '../../base/lease-pool.ts'
+import { settledWithin } from '../../base/settled-within.ts'
 import type { DatabaseIdentity } from '../database.ts'
 import { ConnectionLost, mysqlFailureOf, UnfitServer } from './mysql-errors.ts'
 import type { MysqlServer } from './mysql-server.ts'
@@ -84,8 +85,7 @@ class OpenedSessions implements SessionPool {
   }
 
   async close(): Promise<void> {
-    const tooLong = new Promise<void>((resolve) => setTimeout(resolve, lastLeaseMs).unref())
-    await Promise.race([this.#leases.close(), tooLong])
+    await settledWithin(this.#leases.close(), lastLeaseMs)
     await Promise.all(this.#idle.map(({ session }) => session.end()))
     // Whoever still has one waits for a database that does not answer.
     for (const session of this.#open) session.destroy()

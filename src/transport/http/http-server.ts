@@ -6,6 +6,7 @@ import {
   type ServerHttp2Session,
 } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
+import { settledWithin } from '../../base/settled-within.ts'
 import type { Log } from '../../observe/log.ts'
 import { sniffProtocol } from './protocol-sniffer.ts'
 import { type HttpRequest, type HttpResponse, json, type Route, send } from './routes.ts'
@@ -210,6 +211,8 @@ function listen(listener: Listener, host: string, port: number): Promise<number>
   })
 }
 
+const farewellMs = 500
+
 async function stop(
   listener: Listener,
   connections: TrackedConnections,
@@ -220,21 +223,10 @@ async function stop(
   rpc.drain()
   connections.closeSessions()
   const ended = Promise.all([closed, connections.allClosed()])
-  await within(drainMs, ended)
+  await settledWithin(ended, drainMs)
   // Calls that outlive the grace are told so before their connection is cut.
   rpc[Symbol.dispose]()
-  await within(farewellMs, ended)
+  await settledWithin(ended, farewellMs)
   connections.destroyAll()
   await closed
-}
-
-const farewellMs = 500
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }
