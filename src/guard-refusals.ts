@@ -1,5 +1,6 @@
 import { ownSource } from './assurance/guard-violation.ts'
 import { type GuardViolationBook, openGuardViolationBook } from './assurance/guard-violation-book.ts'
+import { isAway } from './base/errors.ts'
 import type { TenantId } from './base/ids.ts'
 import type { AlertHook } from './observe/alert-hook.ts'
 import type { Platform } from './platform.ts'
@@ -20,7 +21,10 @@ export function openGuardRefusals(platform: Platform, runtime: Runtime, alerts: 
   const { clock, ids, log } = runtime
   const book = openGuardViolationBook({
     ...{ directory, capability: capabilities.diagnostics, clock, ids },
-    failed: (error) => log.error({ err: error }, 'refusals of the guard could not be taken down; it is tried again'),
+    failed: (error) => {
+      if (isAway(error)) return
+      log.error({ err: error }, 'refusals of the guard could not be taken down; it is tried again')
+    },
   })
   storage.onRefusal((refusal) => {
     const { reason, statement, binding } = refusal

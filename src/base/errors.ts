@@ -97,6 +97,11 @@ export class TenureError extends Error {
   }
 }
 
+/** Whether something this server rests on does not answer now: it comes back, whoever asked tries again, and the log has heard. */
+export function isAway(error: unknown): boolean {
+  return error instanceof TenureError && error.code === 'UNAVAILABLE'
+}
+
 /** Missing and foreign are one failure with one text, so that neither its words nor its shape tell them apart. */
 export function notFound(): TenureError {
   return new TenureError(

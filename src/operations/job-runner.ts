@@ -1,6 +1,6 @@
 import { toBinary } from '@bufbuild/protobuf'
 import type { Clock } from '../base/clock.ts'
-import { canonicalCode, TenureError } from '../base/errors.ts'
+import { canonicalCode, isAway, TenureError } from '../base/errors.ts'
 import { settledWithin } from '../base/settled-within.ts'
 import type { Log } from '../observe/log.ts'
 import { sweepRows } from '../tenancy/sweep-rows.ts'
@@ -95,7 +95,7 @@ class Runner implements JobRunner {
       }
       await this.#sweep()
     } catch (error) {
-      if (!isAway(error)) log.error({ err: error }, 'operations could not be looked for; it is tried again')
+      if (!comesBack(error)) log.error({ err: error }, 'operations could not be looked for; it is tried again')
     }
   }
 
@@ -130,7 +130,7 @@ class Runner implements JobRunner {
       if (changes.state !== undefined) ended(operation.kind, changes.state)
     } catch (error) {
       // Its lease ends by itself, and the next server to take it up finds every step repeatable.
-      if (!(error instanceof LeaseLost) && !isAway(error))
+      if (!(error instanceof LeaseLost) && !comesBack(error))
         log.error(
           { err: error, operation: operation.operationId },
           'the end of an operation could not be written; it will be done again',
@@ -159,7 +159,7 @@ class Runner implements JobRunner {
     }
     if (error instanceof LeaseLost) return { ...free(0), ...comeBack }
     // What is away comes back; that is no failure of the operation, and no reason to give it up.
-    if (isAway(error)) return { ...free(backOffMs), ...comeBack, message: 'Waits for what is away.' }
+    if (comesBack(error)) return { ...free(backOffMs), ...comeBack, message: 'Waits for what is away.' }
     if (error instanceof TenureError) {
       const { reason, message } = error
       return this.#end('FAILED', { error: { code: canonicalCode[error.code], reason, message } })
@@ -216,6 +216,6 @@ function jobRunOf(home: OperationHome, operation: OperationRow, signal: AbortSig
 }
 
 /** A database that others keep busy is away for a job as one that does not answer: both come back. */
-function isAway(error: unknown): boolean {
-  return error instanceof TenureError && (error.code === 'UNAVAILABLE' || error.reason === 'OVERLOADED')
+function comesBack(error: unknown): boolean {
+  return isAway(error) || (error instanceof TenureError && error.reason === 'OVERLOADED')
 }

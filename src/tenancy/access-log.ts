@@ -1,4 +1,4 @@
-import { TenureError } from '../base/errors.ts'
+import { isAway, TenureError } from '../base/errors.ts'
 import { platformTenantId, type TenantId } from '../base/ids.ts'
 import { settledWithin } from '../base/settled-within.ts'
 import { type AccessFact, type BatchOptions, type TenantBatch, type TimedFact, writeBatches } from './access-batch.ts'
@@ -269,11 +269,6 @@ class BatchedLog implements AccessLog {
 
 function batchFrom({ lane, facts, suppressed, awaited }: Load): TenantBatch {
   return { tenantId: lane.tenantId, sampled: facts, suppressed, awaited }
-}
-
-/** Whether the database is what failed, and not what was to be written. */
-function isAway(error: unknown): boolean {
-  return error instanceof TenureError && error.code === 'UNAVAILABLE'
 }
 
 function goingAway(): TenureError {

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import type { Clock } from '../../base/clock.ts'
+import { isAway } from '../../base/errors.ts'
 import { type Ids, platformTenantId } from '../../base/ids.ts'
 import { DiagnoseIsolationResponseSchema } from '../../gen/tenure/v1/diagnostics_service_pb.ts'
 import { beginOperation, platformOperationRows } from '../../operations/operation-store.ts'
@@ -39,7 +40,8 @@ export function startDiagnosisSchedule(parts: DiagnosisScheduleParts): Disposabl
       await tellLastPassed(parts)
       if (intervalMs > 0 && (await isDue(parts, startMs))) await begin(parts)
     } catch (error) {
-      parts.failed(error)
+      // A database that is away says so itself, and the next round comes soon.
+      if (!isAway(error)) parts.failed(error)
     }
     if (!ended) schedule()
   }
