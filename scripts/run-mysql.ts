@@ -14,6 +14,7 @@ const account = { database: 'tenure', user: 'tenure' }
 const settings = {
   TENURE_KEYRING: `local:${folder}/keyring`,
   TENURE_ROOT_KEY_FILE: `${folder}/root-api-key`,
+  TENURE_AUDIT_CHECKPOINTS: `file:${folder}/audit-checkpoints.jsonl`,
 }
 
 function databaseUrl(port: number, password: string): string {

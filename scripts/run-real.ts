@@ -97,6 +97,7 @@ const env = {
   TENURE_GRPC_ADDRESS: grpcAddress,
   TENURE_HTTP_ADDRESS: httpAddress,
   TENURE_ROOT_KEY_FILE: rootKeyFile,
+  TENURE_AUDIT_CHECKPOINTS: `file:${folder}/audit-checkpoints.jsonl`,
 }
 process.exitCode = (await programs.tenure(['migrate', 'up'], env)) || (await programs.tenure(['bootstrap'], env))
 if (process.exitCode === 0 && !programs.stopping) await serve()

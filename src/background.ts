@@ -1,4 +1,5 @@
 import { startDiagnosisSchedule } from './assurance/isolation/diagnosis-schedule.ts'
+import { openAuditCheckpoints } from './audit-checkpoints.ts'
 import type { Config } from './config/config.ts'
 import { openDiagnosis } from './diagnosis.ts'
 import { openGuardRefusals } from './guard-refusals.ts'
@@ -12,7 +13,7 @@ import type { Runtime } from './server.ts'
 import type { Background } from './service-list.ts'
 
 /** What a server does beside calls: long operations, looks at isolation, and telling of refusals. */
-export interface BackgroundWork extends Background, AsyncDisposable {
+export interface BackgroundWork extends Omit<Background, 'evidence'>, AsyncDisposable {
   /** Once there is something to call. */
   start(pipeline: Pipeline): void
 }
@@ -21,6 +22,7 @@ export function openBackground(config: Config, runtime: Runtime, platform: Platf
   const stack = new AsyncDisposableStack()
   const alerts = stack.use(openAlerts(config, runtime))
   const violations = stack.use(openGuardRefusals(platform, runtime, alerts))
+  stack.use(openAuditCheckpoints(config, runtime, platform, keys, alerts))
   const late: { jobs?: JobRunner } = {}
   const wake = () => late.jobs?.wake()
   return {

@@ -1,6 +1,7 @@
 import type { Config } from './config/config.ts'
 import type { Runtime } from './server.ts'
 import type { Storage } from './storage-parts.ts'
+import type { ChainPlace } from './tenancy/chain-ends.ts'
 import { type ChangeFeed, openChangeFeed } from './tenancy/change-feed.ts'
 import { type SweptHead, startHeadSweep } from './tenancy/head-sweep.ts'
 import { openHeartbeat } from './tenancy/heartbeat.ts'
@@ -31,6 +32,14 @@ export interface FeedListeners {
   readonly directoryHead: () => Promise<void>
   /** Changes of tenants may have been missed, nobody knows whose. */
   readonly cellOverrun: () => Promise<void>
+  readonly chains: ChainListener
+}
+
+/** Hears of every chain of the platform or a tenant that has grown, whichever server made it grow. */
+export interface ChainListener {
+  readonly grown: (place: ChainPlace) => void
+  /** Some may have grown unheard. */
+  readonly missed: () => void
 }
 
 /** How far behind the commits of others decisions may be, at most, while the database answers. */
@@ -93,7 +102,11 @@ async function openFeed(parts: FeedParts, of: 'directory' | 'cell'): Promise<Cha
   return openChangeFeed({
     ...{ database, capability, clock, intervalMs, deliver: listeners[of] },
     ledger: of === 'cell' ? cellLedger : directoryLedger,
-    overrun: of === 'cell' ? listeners.cellOverrun : listeners.directoryHead,
+    seen: listeners.chains.grown,
+    overrun: () => {
+      listeners.chains.missed()
+      return of === 'cell' ? listeners.cellOverrun() : listeners.directoryHead()
+    },
     // A file has one owner: nobody else could write to it.
     heartbeat: storage.engine === 'sqlite' ? undefined : await openHeartbeat(beating),
     failed: (error) => log.error({ err: error }, 'a journal cannot be followed; it is tried again'),

@@ -1,3 +1,4 @@
+import { openBook } from './audit-checkpoints.ts'
 import type { Keys } from './keys.ts'
 import type { Job } from './operations/job.ts'
 import { type JobRunner, startJobRunner } from './operations/job-runner.ts'
@@ -21,6 +22,7 @@ export function openJobs(platform: Platform, runtime: Runtime, { sealer }: Keys,
   const { clock, jitter, ids, log, metrics } = runtime
   const purge: PurgeParts = {
     ...{ scopes, directory, capabilities, tenants, sealer, clock, tables: purgedTables() },
+    forgetCheckpoints: (tenantId) => openBook(platform).forget(tenantId),
     erase: (context, table, keepFeedId) => eraseRows(storage.cell, context, table, keepFeedId),
   }
   return startJobRunner({

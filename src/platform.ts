@@ -15,7 +15,7 @@ import { createStatements, type Statements } from './access/statements.ts'
 import { platformTenantId, type TenantId } from './base/ids.ts'
 import type { Config } from './config/config.ts'
 import { createAuthenticator } from './credentials/authenticator.ts'
-import { type Feeds, openFeeds } from './feeds.ts'
+import { type ChainListener, type Feeds, openFeeds } from './feeds.ts'
 import { registerCells } from './placement/cell-store.ts'
 import { changed, compareDirectory, platformChanged } from './platform-changes.ts'
 import type { AccessEvent, AccessRecorder, Authenticator, Demands, Freshness } from './rpc/ports.ts'
@@ -58,6 +58,8 @@ export interface Platform extends AsyncDisposable {
   readonly recorder: AccessRecorder
   /** Hears of every commit of a tenant's authority, whichever server made it; more than once of some. */
   onCommitted(listener: CommitListener): void
+  /** Hears of every chain that grows, whichever server made it grow. */
+  onGrowth(listener: ChainListener): void
 }
 
 export type CommitListener = (tenantId: string, changes: JournalCommit['changes']) => void
@@ -96,6 +98,7 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
   const turns = createWriteTurns()
   const late: LateParts = {}
   const listeners: CommitListener[] = []
+  const watchers: ChainListener[] = []
   const directory = await openDirectory({
     ...{ database: storage.directory, clock, ids, turns, bootstrap: capabilities.bootstrap },
     feed: capabilities['directory-feed'],
@@ -116,6 +119,14 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
       head: async (head) => late.engines?.tenants.compareHead(head),
       cellOverrun: async () => late.engines?.tenants.dropAll(),
       directoryHead: () => compareDirectory(late, capabilities, catalogue),
+      chains: {
+        grown(place) {
+          for (const watcher of watchers) watcher.grown(place)
+        },
+        missed() {
+          for (const watcher of watchers) watcher.missed()
+        },
+      },
     }),
   )
   // What was committed between the opening of the directory and that of its feed is told by nobody: all of it is read below.
@@ -135,7 +146,16 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
   await deciding.engines.of(platformTenantId)
   const owned = stack.move()
   const onCommitted = (listener: CommitListener) => void listeners.push(listener)
-  return { directory, catalogue, feeds, onCommitted, ...deciding, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  const onGrowth = (watcher: ChainListener) => void watchers.push(watcher)
+  return {
+    directory,
+    catalogue,
+    feeds,
+    onCommitted,
+    onGrowth,
+    ...deciding,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }
 
 /** Directory and engines need each other; the engines are there before the first write. */

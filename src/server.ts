@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 import { ownPermissions } from './access/own-permissions.ts'
+import { openCheckpointEvidence } from './audit-checkpoints.ts'
 import { openBackground } from './background.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { createIds, type Ids, type RandomFill } from './base/ids.ts'
@@ -84,7 +85,8 @@ export async function startServer(config: Config, overrides: ServerOverrides = {
   const bound = { ...config.httpAddress }
   const issuer = () => config.issuer ?? httpUrlOf(bound)
   const background = stack.use(openBackground(config, runtime, platform, keys))
-  const services = createServices(platform, runtime, config, keys, issuer, background)
+  const evidence = await openCheckpointEvidence(platform, keys)
+  const services = createServices(platform, runtime, config, keys, issuer, { ...background, evidence })
   const { pipeline, health } = openPipeline(config, runtime, platform, keys, services)
   background.start(pipeline)
   const { drainMs } = config.limits

@@ -1,6 +1,7 @@
 import { createAccessService } from './access/access-service.ts'
 import { createRoleService } from './access/role-service.ts'
 import { createAuditService } from './assurance/audit-service.ts'
+import type { CheckpointEvidence } from './assurance/checkpoints/checkpoint-evidence.ts'
 import { createDiagnosticsService } from './assurance/diagnostics-service.ts'
 import { TenureError } from './base/errors.ts'
 import type { Config } from './config/config.ts'
@@ -29,6 +30,8 @@ export interface Background {
   /** There is a new operation to be done. */
   readonly wake: () => void
   readonly flushViolations: () => Promise<void>
+  /** What checkpoints of the audit chains say. */
+  readonly evidence: CheckpointEvidence
 }
 
 /** Every service over one platform: the other half of the list in rpc/services.ts. */
@@ -38,7 +41,7 @@ export function createServices(
   config: Config,
   { pageTokenKey, sealer, signingKeys }: Keys,
   issuer: () => string,
-  { wake, flushViolations }: Background,
+  { wake, flushViolations, evidence }: Background,
 ): ServiceImplementation[] {
   const { environment, cells, audience } = config
   const tokens = createPageTokens({ key: pageTokenKey, random: runtime.random })
@@ -55,7 +58,7 @@ export function createServices(
     }),
     createApiKeyService(parts),
     createAuditService({
-      tokens,
+      ...{ tokens, evidence },
       journal: createJournalReader(scopes, directory, capabilities['platform-audit']),
       flush: () => accessLog.flush(),
     }),

@@ -15,6 +15,7 @@ import { SecretVersionTable } from './secrets/secret-version-table.ts'
 import type { GuardedTables } from './sql-guard/guard-types.ts'
 import { CellIdentityTable, DirectoryHeartbeatTable, FeedHeartbeatTable } from './tenancy/cell-tables.ts'
 import { AuditChainTable, DirectoryChainTable, DirectoryHeadTable } from './tenancy/chain-tables.ts'
+import { AuditCheckpointEndTable, AuditCheckpointTable } from './tenancy/checkpoint-tables.ts'
 import { DirectoryJournalTable, JournalTable } from './tenancy/journal-table.ts'
 import { pinsOf } from './tenancy/pins.ts'
 import { platformTables } from './tenancy/platform-capability.ts'
@@ -66,6 +67,8 @@ export const directoryTables: readonly EntitySchema[] = [
   PlatformOperationTable,
   IsolationReportTable,
   GuardViolationTable,
+  AuditCheckpointTable,
+  AuditCheckpointEndTable,
 ] as unknown as EntitySchema[]
 
 /** What the guard demands of each table: read off the entities, so that a new tenant table cannot be forgotten. */

@@ -5,6 +5,7 @@ import { platformTenantId, tenantLevel } from '../base/ids.ts'
 import { AuditRecordSchema } from '../gen/tenure/internal/v1/audit_record_pb.ts'
 import { type AuditEvent, AuditEvent_Outcome, AuditEventSchema } from '../gen/tenure/v1/audit_event_pb.ts'
 import {
+  type AuditChainPoint,
   AuditService,
   ListAuditEventsResponseSchema,
   VerifyAuditChainResponseSchema,
@@ -14,11 +15,13 @@ import { authorityChain } from '../tenancy/audit-chain.ts'
 import type { JournalReader, JournalScope } from '../tenancy/journal-store.ts'
 import type { JournalRow } from '../tenancy/journal-table.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
-import { verifyChain } from '../tenancy/verify-chain.ts'
+import { type ChainVerdict, type KnownPoint, verifyChain } from '../tenancy/verify-chain.ts'
 import { headRows } from '../tenants/tenant-store.ts'
+import type { CheckpointEvidence, Evidence } from './checkpoints/checkpoint-evidence.ts'
 
 export interface AuditServiceParts {
   readonly journal: JournalReader
+  readonly evidence: CheckpointEvidence
   readonly tokens: PageTokens
   /** Makes what was recorded a moment ago visible in what is listed now. */
   readonly flush: () => Promise<void>
@@ -59,18 +62,42 @@ export function createAuditService(parts: AuditServiceParts): ServiceImplementat
       await parts.flush()
       const chain = request.chain === '' ? authorityChain : request.chain
       const tenantId = call.context?.tenantId ?? platformTenantId
+      const place = { tenantId, chain }
+      // First: an honest chain only goes on from there.
+      const evidence = await parts.evidence.of(place)
       const verdict = await readJournal(parts, call, async (journal) => {
-        const known = chain === authorityChain || (await journal.chainEnd(chain)) !== undefined
-        if (!known) throw notFound()
-        return verifyChain(journal, tenantId, chain)
+        const there = chain === authorityChain || (await journal.chainEnd(chain)) !== undefined
+        // A chain that was signed for and is gone is a finding, not an unknown name.
+        if (!there && evidence.kind === 'none') throw notFound()
+        return verifyChain(journal, place, [...pointsOf(evidence), ...request.knownPoints.map(keptPoint)])
       })
-      return create(VerifyAuditChainResponseSchema, {
-        valid: verdict.valid,
-        verifiedCount: BigInt(verdict.verifiedCount),
-        firstBadSequence: BigInt(verdict.firstBadSequence),
-        headHash: Buffer.from(verdict.headHash).toString('hex'),
-      })
+      return verificationToProto(verdict, evidence)
     },
+  })
+}
+
+function pointsOf(evidence: Evidence): KnownPoint[] {
+  if (evidence.kind !== 'point') return []
+  const { number, sequence, hash } = evidence
+  return [{ sequence, hash, source: `checkpoint ${number}` }]
+}
+
+function keptPoint({ sequence, hash }: AuditChainPoint): KnownPoint {
+  return { sequence: Number(sequence), hash, source: 'a point that was given' }
+}
+
+function verificationToProto(verdict: ChainVerdict, evidence: Evidence) {
+  const damaged = verdict.valid && evidence.kind === 'damaged'
+  return create(VerifyAuditChainResponseSchema, {
+    valid: verdict.valid && !damaged,
+    verifiedCount: BigInt(verdict.verifiedCount),
+    firstBadSequence: damaged ? 1n : BigInt(verdict.firstBadSequence),
+    headHash: Buffer.from(verdict.headHash).toString('hex'),
+    checkpoint: evidence.kind === 'none' ? '' : `auditCheckpoints/${evidence.number}`,
+    checkpointSequence: evidence.kind === 'point' ? BigInt(evidence.sequence) : 0n,
+    problem: damaged
+      ? `Checkpoint ${evidence.number}, which holds it, is gone or is not what this installation signed.`
+      : verdict.problem,
   })
 }
 

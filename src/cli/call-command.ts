@@ -8,6 +8,7 @@ import { loadProcessConfig } from '../config/process-config.ts'
 import { BadRequestSchema, ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.ts'
 import { packedRegistry } from '../rpc/packed-messages.ts'
 import { tenureServices } from '../rpc/services.ts'
+import { readApiKey } from './api-key-file.ts'
 
 export interface CallOptions {
   readonly address?: string
@@ -24,7 +25,7 @@ export async function callCommand(name: string, json: string, options: CallOptio
     httpVersion: '1.1',
     useBinaryFormat: true,
   })
-  const headers = { authorization: `Bearer ${readKey(options.keyFile ?? config.rootKeyFile)}` }
+  const headers = { authorization: `Bearer ${readApiKey(options.keyFile ?? config.rootKeyFile)}` }
   try {
     const answer = await transport.unary(method, undefined, 30_000, headers, requestFrom(method, json))
     process.stdout.write(
@@ -66,13 +67,5 @@ function requestFrom(method: DescMethodUnary, json: string) {
     throw new StartError(
       `The request is not a ${method.input.name}: ${error instanceof Error ? error.message : String(error)}.`,
     )
-  }
-}
-
-function readKey(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim()
-  } catch {
-    throw new StartError(`The API key file ${file} cannot be read. Run tenure bootstrap, or name one with --key-file.`)
   }
 }

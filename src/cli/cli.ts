@@ -8,6 +8,7 @@ import { addGuardDdl } from './guard-command.ts'
 import { migrateCommand } from './migrate-command.ts'
 import { restoredCommand } from './restored-command.ts'
 import { serveCommand } from './serve-command.ts'
+import { type VerifyCheckpointsOptions, verifyCheckpointsCommand } from './verify-checkpoints-command.ts'
 import { verifyReportCommand } from './verify-report-command.ts'
 
 /** Runs one command line. Answers the exit code; throws what stops a start. `stop` asks a server to drain. */
@@ -78,6 +79,17 @@ function toolCommands(command: AddCommand, finish: Finish): void {
     .requiredOption('-k, --keys <file or url>', 'the JWK set of the installation')
     .option('-o, --output <format>', 'text or json', 'text')
     .action((file: string, options: { keys: string; output: string }) => finish(verifyReportCommand(file, options)))
+  command(
+    'verify-checkpoints',
+    'Check audit checkpoints that were kept outside the database, and what the chains of a server have become since.',
+    'tenure verify-checkpoints audit-checkpoints.jsonl --keys jwks.json --against http://127.0.0.1:7081',
+  )
+    .argument('<files...>', 'what TENURE_AUDIT_CHECKPOINTS wrote, of every server; - reads it from standard input')
+    .requiredOption('-k, --keys <file or url>', 'the JWK set of the installation, as it was kept')
+    .option('-a, --against <url>', 'HTTP address of a server whose chains are compared')
+    .option('--key-file <file>', 'file that holds the API key (default: the root key file)')
+    .option('-o, --output <format>', 'text or json', 'text')
+    .action((files: string[], options: VerifyCheckpointsOptions) => finish(verifyCheckpointsCommand(files, options)))
   command(
     'call',
     'Call any RPC of a running server with a JSON request.',

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { StartError } from '../base/start-error.ts'
 import { verifyDocument } from '../jwt/signed-document.ts'
-import { openVerificationKeys, type VerificationKeys } from '../jwt/verification-keys.ts'
+import { readText, readVerificationKeys } from './signing-keys-file.ts'
 
 export interface VerifyReportOptions {
   /** A file or an address of a JWK set. */
@@ -26,9 +25,6 @@ interface SignedReport {
   readonly probes: readonly SignedProbe[]
 }
 
-const fetchTimeoutMs = 10_000
-const maxBytes = 16 * 1024 * 1024
-
 /**
  * Checks the signature of an isolation report and prints what it says. Asks nobody but where the keys are. Answers 1 for a
  * report that is not what was signed, 2 for one that says isolation is not as it must be.
@@ -36,7 +32,7 @@ const maxBytes = 16 * 1024 * 1024
 export async function verifyReportCommand(file: string, { keys, output }: VerifyReportOptions): Promise<number> {
   if (output !== 'text' && output !== 'json') throw new StartError('The output is text or json.')
   const jws = signedReportIn(readText(file === '-' ? 0 : file, file))
-  const known = await readKeys(keys)
+  const known = await readVerificationKeys(keys)
   const verified = await verifyDocument('tenure-isolation-report', jws, (kid) => known.get(kid))
   if (verified === undefined) {
     process.stderr.write(
@@ -57,43 +53,6 @@ function signedReportIn(text: string): string {
   if (found === undefined)
     throw new StartError('There is no signed_report in it. Give what GetIsolationReport answers.')
   return found
-}
-
-function readText(from: string | number, name: string): string {
-  try {
-    return readFileSync(from, 'utf8').slice(0, maxBytes)
-  } catch {
-    throw new StartError(`${name} cannot be read. Name a file, or - for standard input.`)
-  }
-}
-
-async function readKeys(from: string): Promise<VerificationKeys> {
-  const text = /^https?:\/\//.test(from) ? await fetchText(from) : readText(from, from)
-  const keys = await openVerificationKeys(parsed(text))
-  if (keys === undefined || keys.size === 0) {
-    throw new StartError(
-      `${from} is no JWK set with a key in it. Give a copy of /.well-known/jwks.json, or its address.`,
-    )
-  }
-  return keys
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-async function fetchText(url: string): Promise<string> {
-  try {
-    const answer = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(fetchTimeoutMs) })
-    if (answer.ok) return (await answer.text()).slice(0, maxBytes)
-  } catch {
-    // Said below.
-  }
-  throw new StartError(`The keys cannot be had from ${url}. Give a file, or the address of /.well-known/jwks.json.`)
 }
 
 function asText(

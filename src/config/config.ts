@@ -3,6 +3,7 @@ import type { ListenAddress } from './listen-address.ts'
 import type { logLevels } from './settings.ts'
 import type { StalenessByPermission } from './staleness.ts'
 import type { DatabaseConfig, KeyringConfig } from './stores.ts'
+import type { CheckpointSinkConfig } from './webhooks.ts'
 
 export interface TlsConfig {
   readonly certFile: string
@@ -66,5 +67,7 @@ export interface Config {
   readonly diagnosticsIntervalMs: number
   /** Where alerts go; undefined: nowhere. */
   readonly alerts: AlertsConfig | undefined
+  /** Where checkpoints of the audit chains go, and what webhooks of theirs are signed with. */
+  readonly auditCheckpoints: { readonly sink: CheckpointSinkConfig; readonly secret: Uint8Array | undefined }
   readonly cells: readonly CellConfig[]
 }

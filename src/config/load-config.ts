@@ -157,6 +157,7 @@ function configFrom(values: WholeValues, { database, tls, keyring }: FromFiles):
     },
     diagnosticsIntervalMs: values.diagnosticsIntervalMs,
     alerts: values.alertUrl === undefined ? undefined : { url: values.alertUrl, secret: values.alertSecret },
+    auditCheckpoints: { sink: values.auditCheckpoints, secret: values.auditCheckpointSecret },
     cells: values.cells,
   }
 }

@@ -1,4 +1,3 @@
-import { parseAlertSecret, parseAlertUrl } from './alerts.ts'
 import { type CellConfig, cellsSchema } from './cells.ts'
 import { parseIssuer } from './issuer.ts'
 import { mysqlForm } from './mysql-url.ts'
@@ -16,6 +15,7 @@ import {
 import { maxStalenessMs, type StalenessByPermission, stalenessByPermissionSchema } from './staleness.ts'
 import { parseDatabaseUrl, parseKeyringUrl } from './stores.ts'
 import { parseVaultAddress } from './vault-address.ts'
+import { parseCheckpointSink, parseWebhookSecret, parseWebhookUrl } from './webhooks.ts'
 
 /** One row of the table that reading, validation and documentation share. */
 export interface Setting<Value> {
@@ -218,13 +218,33 @@ export const settings = {
         'How often one of the servers looks for what could let one tenant reach another; 0: only when asked.',
     },
   ),
-  alertUrl: setting('TENURE_ALERT_URL', 'alerts.url', parsedType('URL', parseAlertUrl), {
+  alertUrl: setting('TENURE_ALERT_URL', 'alerts.url', parsedType('URL', parseWebhookUrl), {
     description: 'Where alerts are sent as Standard Webhooks: a refused statement, a failed look at isolation.',
   }),
-  alertSecret: setting('TENURE_ALERT_SECRET', 'alerts.secret', parsedType('whsec_…', parseAlertSecret), {
+  alertSecret: setting('TENURE_ALERT_SECRET', 'alerts.secret', parsedType('whsec_…', parseWebhookSecret), {
     description: 'What alerts are signed with. Without it they are not signed.',
     isSecret: true,
   }),
+  auditCheckpoints: setting(
+    'TENURE_AUDIT_CHECKPOINTS',
+    'audit.checkpoints',
+    parsedType('file:\\<file\\>, stdout, https URL or none', parseCheckpointSink),
+    {
+      fallback: 'file:.tenure/audit-checkpoints.jsonl',
+      description:
+        'Where signed checkpoints of every audit chain go, within ten seconds of each change. Let it be a place that whoever administers the database cannot write to.',
+    },
+  ),
+  auditCheckpointSecret: setting(
+    'TENURE_AUDIT_CHECKPOINT_SECRET',
+    'audit.checkpointSecret',
+    parsedType('whsec_…', parseWebhookSecret),
+    {
+      description:
+        'What checkpoints that go to a URL are signed with as webhooks. Their own signature they have anyway.',
+      isSecret: true,
+    },
+  ),
   cells: setting(undefined, 'cells', cellsType, {
     fallback: [{ id: 'local', region: 'local' }],
     description: 'The cell tenants are placed in, and its region. One, so far.',

@@ -3,7 +3,7 @@ import type { SigningKey } from './signing-key.ts'
 import { tokenAlgorithm } from './token-form.ts'
 
 /** Documents that a server signs beside tokens, each with a type of its own: none passes for another, nor for a token. */
-export type DocumentType = 'tenure-isolation-report'
+export type DocumentType = 'tenure-isolation-report' | 'tenure-audit-checkpoint'
 
 /** The document as a JWS (RFC 7515, compact). */
 export function signDocument(type: DocumentType, document: object, key: SigningKey): Promise<string> {

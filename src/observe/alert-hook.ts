@@ -1,10 +1,9 @@
-import { createHmac } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Clock } from '../base/clock.ts'
 import type { Ids } from '../base/ids.ts'
+import { postWebhook, type Webhook } from './webhook.ts'
 
 /** What operators are woken for. Closed: docs/operations.md lists them. */
-export type AlertType = 'guard.refused' | 'isolation.failed'
+export type AlertType = 'guard.refused' | 'isolation.failed' | 'audit.rewritten'
 
 /** Facts about it. Never a value, never a person's data. */
 export type AlertData = Readonly<Record<string, string | number>>
@@ -14,16 +13,11 @@ export interface AlertHook extends AsyncDisposable {
   raise(type: AlertType, data: AlertData): void
 }
 
-export interface AlertHookOptions {
-  readonly url: string
-  /** Signs every message as Standard Webhooks have it; undefined: unsigned. */
-  readonly secret: Uint8Array | undefined
-  readonly clock: Clock
+export interface AlertHookOptions extends Webhook {
   readonly ids: Ids
   readonly failed: (type: AlertType, reason: string) => void
 }
 
-const timeoutMs = 5_000
 const tries = 3
 const pauseMs = 1_000
 /** A server that stops does not wait for a receiver that has gone silent, once for each message. */
@@ -82,37 +76,9 @@ async function deliver(
   const data = suppressed === 0 ? alert.data : { ...alert.data, suppressed }
   const body = JSON.stringify({ type: alert.type, timestamp, data })
   for (let tried = 1; ; tried += 1) {
-    const refusal = closing.aborted ? 'the server stops' : await post(options, alert.id, body, closing)
+    const refusal = closing.aborted ? 'the server stops' : await postWebhook(options, alert.id, body, closing)
     if (refusal === undefined) return
     if (tried === tries || closing.aborted) return options.failed(alert.type, refusal)
     await sleep(pauseMs * tried, undefined, { signal: closing }).catch(() => undefined)
   }
-}
-
-/** Why it was not taken; undefined: it was. */
-async function post(
-  { url, secret, clock }: AlertHookOptions,
-  id: string,
-  body: string,
-  closing: AbortSignal,
-): Promise<string | undefined> {
-  const seconds = String(Math.floor(clock.nowMs() / 1000))
-  const headers = {
-    'content-type': 'application/json',
-    ...{ 'webhook-id': id, 'webhook-timestamp': seconds },
-    ...(secret === undefined ? {} : { 'webhook-signature': signatureOf(secret, id, seconds, body) }),
-  }
-  try {
-    // A redirect would carry the message to somebody nobody chose.
-    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), closing])
-    const answer = await fetch(url, { method: 'POST', redirect: 'error', headers, body, signal })
-    await answer.body?.cancel()
-    return answer.ok ? undefined : `it answered ${answer.status}`
-  } catch {
-    return 'it cannot be reached'
-  }
-}
-
-function signatureOf(secret: Uint8Array, id: string, seconds: string, body: string): string {
-  return `v1,${createHmac('sha256', secret).update(`${id}.${seconds}.${body}`).digest('base64')}`
 }

@@ -16,6 +16,8 @@ export interface Metrics {
   /** A look at isolation: how it came out, and what each probe found. */
   isolationLooked(outcome: string, findings: ReadonlyMap<string, number>): void
   isolationPassedAt(timeMs: number): void
+  /** Everything committed before that time is in a signed checkpoint outside the database; so many chains are not what was signed for. */
+  auditCheckpointed(timeMs: number, rewritten: number): void
   /** `outcome`: `ok`, or why not. */
   keyringCalled(operation: string, outcome: string, durationMs: number): void
   /** Asked at every scrape: age in seconds of what decisions are made from; NaN before the first load. */
@@ -119,7 +121,7 @@ function meterFor(method: string, handled: Counter, latency: Histogram): MethodM
 
 function backgroundMeters(
   registers: Registry[],
-): Pick<Metrics, 'operationEnded' | 'isolationLooked' | 'isolationPassedAt'> {
+): Pick<Metrics, 'operationEnded' | 'isolationLooked' | 'isolationPassedAt' | 'auditCheckpointed'> {
   const operations = new Counter({
     name: 'tenure_operations_ended_total',
     help: 'Long-running operations that ended, by kind and state.',
@@ -150,6 +152,26 @@ function backgroundMeters(
       for (const [probe, count] of found) findings.set({ probe }, count)
     },
     isolationPassedAt: (timeMs) => passed.set(timeMs / 1000),
+    ...checkpointMeters(registers),
+  }
+}
+
+function checkpointMeters(registers: Registry[]): Pick<Metrics, 'auditCheckpointed'> {
+  const current = new Gauge({
+    name: 'tenure_audit_checkpoint_timestamp_seconds',
+    help: 'Everything committed before is in a signed checkpoint outside the database, as this server knows it.',
+    registers,
+  })
+  const rewritten = new Gauge({
+    name: 'tenure_audit_chains_rewritten',
+    help: 'Audit chains that are not what a checkpoint says they were.',
+    registers,
+  })
+  return {
+    auditCheckpointed(timeMs, count) {
+      current.set(timeMs / 1000)
+      rewritten.set(count)
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Database } from '../storage/database.ts'
 import { authorityChain } from './audit-chain.ts'
+import type { ChainPlace } from './chain-ends.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { type JournalCommit, JournalFollower } from './journal-follower.ts'
 import type { Ledger } from './ledger.ts'
@@ -30,6 +31,8 @@ export interface ChangeFeedOptions {
    * poll when one of them rejects.
    */
   readonly deliver: (commit: JournalCommit) => Promise<void>
+  /** Hears of every chain that has grown, of authority or not, before what grew is delivered. */
+  readonly seen: (place: ChainPlace) => void
   /** Called when changes may have been missed: whatever is known has to be read anew. */
   readonly overrun: () => Promise<void>
   /** Hears of the first failure after a success. */
@@ -111,7 +114,7 @@ class PolledFeed implements ChangeFeed {
   }
 
   async #poll(): Promise<void> {
-    const { database, capability, clock, heartbeat, deliver, overrun } = this.#options
+    const { database, capability, clock, heartbeat, deliver, seen, overrun } = this.#options
     const startedMs = clock.monotonicMs()
     await heartbeat?.beat()
     for (;;) {
@@ -119,6 +122,7 @@ class PolledFeed implements ChangeFeed {
         await heartbeat?.assertSeen(manager)
         return this.#follower.read(manager, startedMs)
       })
+      for (const { tenantId, chain } of commits) seen({ tenantId, chain })
       this.#undelivered.push(...commits.filter(({ chain }) => chain === authorityChain))
       this.#overrun ||= reading.overrun
       // At once, so that what touches one tenant is read again together.

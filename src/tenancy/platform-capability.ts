@@ -42,6 +42,17 @@ export const platformTables = {
   'platform-access-log': { directory_journal: 'write', directory_chains: 'write' },
   /** Accesses of many tenants in one commit, each in a chain of its own tenant: what leaves waits for a disk, once for all. */
   'access-log': { journal: 'write', audit_chains: 'write', tenant_heads: 'read' },
+  /** Where every chain is, and the signed statements of it. */
+  'audit-checkpoints': {
+    tenant_heads: 'read',
+    journal: 'read',
+    audit_chains: 'read',
+    directory_heads: 'read',
+    directory_journal: 'read',
+    directory_chains: 'read',
+    audit_checkpoints: 'write',
+    audit_checkpoint_ends: 'write',
+  },
   /** Servers look over all tenants for operations that nobody holds. */
   operations: { operations: 'write' },
   'platform-operations': { directory_heads: 'write', directory_journal: 'write', platform_operations: 'write' },

@@ -51,6 +51,7 @@ export function purgeTenantJob(parts: PurgeParts): Job {
       const removed = await removeRows(parts, context, run, destroyed)
       // Where the directory was away at the fence.
       await empty()
+      await parts.forgetCheckpoints(place.tenantId)
       await auditEnd(parts, place, operation.target, removed, destroyed)
       await run.progress(purged(parts.tables.length))
       return removed.receipt(operation, place.tenantId, parts.clock.nowMs(), destroyed)

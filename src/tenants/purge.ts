@@ -24,6 +24,8 @@ export interface PurgeParts {
   readonly clock: Clock
   /** Every table of a cell but that of the heads; that of the workspaces last: who takes a purge up finds them. */
   readonly tables: readonly Table[]
+  /** What is known of the tenant's chains from checkpoints. */
+  readonly forgetCheckpoints: (tenantId: string) => Promise<void>
   /** Removes some rows of the context's tenant; 0: there are none left. */
   readonly erase: (context: TenantContext, table: Table, keepFeedId?: number) => Promise<number>
 }

@@ -32,6 +32,7 @@ export function childEnvironment(folder: string, env: Readonly<Record<string, st
     TENURE_DATABASE_URL: databaseUrlOf(folder),
     ...keyringSettingsOf(folder),
     TENURE_ROOT_KEY_FILE: join(folder, 'root-api-key'),
+    TENURE_AUDIT_CHECKPOINTS: `file:${join(folder, 'audit-checkpoints.jsonl')}`,
     TENURE_LOG_LEVEL: 'error',
     ...env,
   }

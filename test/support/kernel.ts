@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type TenantId, tenantLevel } from '../../src/base/ids.ts'
+import type { TenantId } from '../../src/base/ids.ts'
 import { silentLog } from '../../src/observe/log.ts'
 import { userRows } from '../../src/people/user-store.ts'
 import { openPlatform, type Platform } from '../../src/platform.ts'
 import { createRuntime } from '../../src/server.ts'
 import { createJournalReader } from '../../src/tenancy/journal-store.ts'
+import { readerContext } from '../../src/tenancy/reader-context.ts'
 import type { TenantContext } from '../../src/tenancy/tenant-context.ts'
 import type { Unit } from '../../src/tenancy/tenant-unit.ts'
 import { type ChainVerdict, verifyChain } from '../../src/tenancy/verify-chain.ts'
@@ -44,7 +45,7 @@ export async function openKernel(): Promise<Kernel> {
     platform,
     placementTable: TenantPlacementTable,
     async headOf(tenantId) {
-      const row = await platform.scopes.read(bareContext(tenantId), (scope) => headRows(scope).find({}))
+      const row = await platform.scopes.read(readerContext(tenantId), (scope) => headRows(scope).find({}))
       return { revision: row?.revision ?? -1, sequence: row?.sequence ?? -1 }
     },
     verify: (tenantId) => verifyIn(platform, tenantId),
@@ -80,21 +81,9 @@ async function copyOf(url: string): Promise<KernelCopy> {
 function verifyIn({ scopes, directory, capabilities }: Platform, tenantId: TenantId): Promise<ChainVerdict> {
   const journal = createJournalReader(scopes, directory, capabilities['platform-audit'])
   const headOf = (scope: Parameters<typeof headRows>[0]) => headRows(scope).find({})
-  return journal.ofTenant(bareContext(tenantId), headOf, (rows) => verifyChain(rows, tenantId, 'authority'))
-}
-
-function bareContext(tenantId: TenantId): TenantContext {
-  return {
-    tenantId,
-    tenantSlug: '',
-    workspaceId: tenantLevel,
-    workspaceSlug: '',
-    region: '',
-    tier: '',
-    placementEpoch: 1,
-    revision: 0,
-    actor: { principal: 'serviceAccounts/test', credential: 'apiKeys/test', requestId: 'test', clientIp: '' },
-  }
+  return journal.ofTenant(readerContext(tenantId), headOf, (rows) =>
+    verifyChain(rows, { tenantId, chain: 'authority' }, []),
+  )
 }
 
 /** A context as the gate makes it for the root key, so that units of work can ask for it to be admitted again. */
@@ -103,7 +92,7 @@ export async function contextFor(kernel: Kernel, tenantId: TenantId): Promise<Te
   const caller = await authenticator.authenticate(`Bearer ${kernel.test.rootKey}`)
   const slug = (await engines.of(tenantId))?.tenant.slug ?? ''
   const demand = { permission: 'users.create', workspaceItself: false, write: true, unknownPlaceIsAnAnswer: false }
-  const context = await gate.admit(caller, { tenant: slug, workspace: '' }, demand, bareContext(tenantId).actor)
+  const context = await gate.admit(caller, { tenant: slug, workspace: '' }, demand, readerContext(tenantId).actor)
   if (context === undefined) throw new Error('not admitted')
   return context
 }

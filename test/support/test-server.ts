@@ -49,6 +49,7 @@ export function testConfig(folder: string, env: Readonly<Record<string, string>>
       // Who names a keyring says everything about it.
       ...(env.TENURE_KEYRING === undefined ? keyringSettingsOf(folder) : {}),
       TENURE_ROOT_KEY_FILE: join(folder, 'root-api-key'),
+      TENURE_AUDIT_CHECKPOINTS: `file:${join(folder, 'audit-checkpoints.jsonl')}`,
       ...env,
     },
     readFile: (path) => readFileSync(path),

@@ -6,6 +6,7 @@ import { signingKeys } from './0005-signing-keys.ts'
 import { secrets } from './0006-secrets.ts'
 import { operations } from './0007-operations.ts'
 import { diagnostics } from './0008-diagnostics.ts'
+import { auditCheckpoints } from './0009-audit-checkpoints.ts'
 import type { Migration } from './migration.ts'
 
 /** The one list. Order is by number; a number is never reused and a migration that was released is never changed. */
@@ -18,6 +19,7 @@ export const migrations: readonly Migration[] = [
   secrets,
   operations,
   diagnostics,
+  auditCheckpoints,
 ]
 
 export const schemaVersion = migrations.length

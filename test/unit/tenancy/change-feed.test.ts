@@ -25,6 +25,7 @@ async function follow() {
     database: kernel.platform.storage.cell,
     ledger: cellLedger,
     heartbeat: undefined,
+    seen: () => undefined,
     overrun: async () => undefined,
     capability: kernel.platform.capabilities['change-feed'],
     clock,

@@ -25,6 +25,7 @@ async function follow() {
     database: kernel.platform.storage.cell,
     ledger: cellLedger,
     heartbeat: undefined,
+    seen: () => undefined,
     overrun: async () => {
       seen.overruns += 1
     },

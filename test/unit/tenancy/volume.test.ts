@@ -74,7 +74,7 @@ function verify({ tenantId: tenant, workspaceId }: TenantContext) {
   return journal.ofTenant(
     bare,
     async () => undefined,
-    (rows) => verifyChain(rows, tenant, `workspace/${workspaceId}`),
+    (rows) => verifyChain(rows, { tenantId: tenant, chain: `workspace/${workspaceId}` }, []),
   )
 }
 

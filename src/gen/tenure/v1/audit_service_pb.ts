@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tenure/v1/audit_service.proto.
  */
 export const file_tenure_v1_audit_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch10ZW51cmUvdjEvYXVkaXRfc2VydmljZS5wcm90bxIJdGVudXJlLnYxIp0CChZMaXN0QXVkaXRFdmVudHNSZXF1ZXN0Em4KBnBhcmVudBgBIAEoCUJeukhbclkYrAIyVF4odGVuYW50cy9bYS16XVthLXowLTktXXsxLDYxfVthLXowLTldKC93b3Jrc3BhY2VzL1thLXpdW2EtejAtOS1dezEsNjF9W2EtejAtOV0pPyk/JBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgCASGAoGZmlsdGVyGAQgASgJQgi6SAVyAxiAEBIaCghvcmRlcl9ieRgFIAEoCUIIukgFcgMYgAISIwoRYXRfbGVhc3RfcmV2aXNpb24YBiABKAlCCLpIBXIDGIACIl8KF0xpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlEisKDGF1ZGl0X2V2ZW50cxgBIAMoCzIVLnRlbnVyZS52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKKAQoXVmVyaWZ5QXVkaXRDaGFpblJlcXVlc3QSQwoGcGFyZW50GAEgASgJQjO6SDByLhisAjIpXih0ZW5hbnRzL1thLXpdW2EtejAtOS1dezEsNjF9W2EtejAtOV0pPyQSKgoFY2hhaW4YAiABKAlCG7pIGHIWGGQyEl5bYS16QS1aMC05Ly5fLV0qJCJwChhWZXJpZnlBdWRpdENoYWluUmVzcG9uc2USDQoFdmFsaWQYASABKAgSFgoOdmVyaWZpZWRfY291bnQYAiABKAMSGgoSZmlyc3RfYmFkX3NlcXVlbmNlGAMgASgDEhEKCWhlYWRfaGFzaBgEIAEoCTKuAgoMQXVkaXRTZXJ2aWNlEooBCg9MaXN0QXVkaXRFdmVudHMSIS50ZW51cmUudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBoiLnRlbnVyZS52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIwkAIB6uAYKQoDAwQFEggKBnBhcmVudBoKYXVkaXQubGlzdCACKgphdWRpdC5saXN0EpABChBWZXJpZnlBdWRpdENoYWluEiIudGVudXJlLnYxLlZlcmlmeUF1ZGl0Q2hhaW5SZXF1ZXN0GiMudGVudXJlLnYxLlZlcmlmeUF1ZGl0Q2hhaW5SZXNwb25zZSIzkAIB6uAYLAoCAwQSCAoGcGFyZW50GgxhdWRpdC52ZXJpZnkgAioMYXVkaXQudmVyaWZ5QjQKDWRldi50ZW51cmUudjFQAVohdGVudXJlLmRldi9nZW4vdGVudXJlL3YxO3RlbnVyZXYxYgZwcm90bzM", [file_buf_validate_validate, file_tenure_v1_audit_event, file_tenure_v1_method_policy]);
+  fileDesc("Ch10ZW51cmUvdjEvYXVkaXRfc2VydmljZS5wcm90bxIJdGVudXJlLnYxIp0CChZMaXN0QXVkaXRFdmVudHNSZXF1ZXN0Em4KBnBhcmVudBgBIAEoCUJeukhbclkYrAIyVF4odGVuYW50cy9bYS16XVthLXowLTktXXsxLDYxfVthLXowLTldKC93b3Jrc3BhY2VzL1thLXpdW2EtejAtOS1dezEsNjF9W2EtejAtOV0pPyk/JBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgCASGAoGZmlsdGVyGAQgASgJQgi6SAVyAxiAEBIaCghvcmRlcl9ieRgFIAEoCUIIukgFcgMYgAISIwoRYXRfbGVhc3RfcmV2aXNpb24YBiABKAlCCLpIBXIDGIACIl8KF0xpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlEisKDGF1ZGl0X2V2ZW50cxgBIAMoCzIVLnRlbnVyZS52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLGAQoXVmVyaWZ5QXVkaXRDaGFpblJlcXVlc3QSQwoGcGFyZW50GAEgASgJQjO6SDByLhisAjIpXih0ZW5hbnRzL1thLXpdW2EtejAtOS1dezEsNjF9W2EtejAtOV0pPyQSKgoFY2hhaW4YAiABKAlCG7pIGHIWGGQyEl5bYS16QS1aMC05Ly5fLV0qJBI6Cgxrbm93bl9wb2ludHMYAyADKAsyGi50ZW51cmUudjEuQXVkaXRDaGFpblBvaW50Qgi6SAWSAQIQZCJRCg9BdWRpdENoYWluUG9pbnQSGQoIc2VxdWVuY2UYASABKANCB7pIBCICKAESIwoEaGFzaBgCIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kIrIBChhWZXJpZnlBdWRpdENoYWluUmVzcG9uc2USDQoFdmFsaWQYASABKAgSFgoOdmVyaWZpZWRfY291bnQYAiABKAMSGgoSZmlyc3RfYmFkX3NlcXVlbmNlGAMgASgDEhEKCWhlYWRfaGFzaBgEIAEoCRISCgpjaGVja3BvaW50GAUgASgJEhsKE2NoZWNrcG9pbnRfc2VxdWVuY2UYBiABKAMSDwoHcHJvYmxlbRgHIAEoCTKuAgoMQXVkaXRTZXJ2aWNlEooBCg9MaXN0QXVkaXRFdmVudHMSIS50ZW51cmUudjEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBoiLnRlbnVyZS52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIwkAIB6uAYKQoDAwQFEggKBnBhcmVudBoKYXVkaXQubGlzdCACKgphdWRpdC5saXN0EpABChBWZXJpZnlBdWRpdENoYWluEiIudGVudXJlLnYxLlZlcmlmeUF1ZGl0Q2hhaW5SZXF1ZXN0GiMudGVudXJlLnYxLlZlcmlmeUF1ZGl0Q2hhaW5SZXNwb25zZSIzkAIB6uAYLAoCAwQSCAoGcGFyZW50GgxhdWRpdC52ZXJpZnkgAioMYXVkaXQudmVyaWZ5QjQKDWRldi50ZW51cmUudjFQAVohdGVudXJlLmRldi9nZW4vdGVudXJlL3YxO3RlbnVyZXYxYgZwcm90bzM", [file_buf_validate_validate, file_tenure_v1_audit_event, file_tenure_v1_method_policy]);
 
 /**
  * Request of ListAuditEvents.
@@ -119,6 +119,14 @@ export type VerifyAuditChainRequest = Message<"tenure.v1.VerifyAuditChainRequest
    * @generated from field: string chain = 2;
    */
   chain: string;
+
+  /**
+   * Optional. Where the chain was, as checkpoints kept outside the database say; at most 100. It must still go
+   * through every one of them.
+   *
+   * @generated from field: repeated tenure.v1.AuditChainPoint known_points = 3;
+   */
+  knownPoints: AuditChainPoint[];
 };
 
 /**
@@ -127,6 +135,34 @@ export type VerifyAuditChainRequest = Message<"tenure.v1.VerifyAuditChainRequest
  */
 export const VerifyAuditChainRequestSchema: GenMessage<VerifyAuditChainRequest> = /*@__PURE__*/
   messageDesc(file_tenure_v1_audit_service, 2);
+
+/**
+ * A point a chain went through.
+ *
+ * @generated from message tenure.v1.AuditChainPoint
+ */
+export type AuditChainPoint = Message<"tenure.v1.AuditChainPoint"> & {
+  /**
+   * Required. Counts from 1.
+   *
+   * @generated from field: int64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * Required. The hash of the event there: 64 lower-case hex digits.
+   *
+   * @generated from field: string hash = 2;
+   */
+  hash: string;
+};
+
+/**
+ * Describes the message tenure.v1.AuditChainPoint.
+ * Use `create(AuditChainPointSchema)` to create a new message.
+ */
+export const AuditChainPointSchema: GenMessage<AuditChainPoint> = /*@__PURE__*/
+  messageDesc(file_tenure_v1_audit_service, 3);
 
 /**
  * Response of VerifyAuditChain.
@@ -161,6 +197,29 @@ export type VerifyAuditChainResponse = Message<"tenure.v1.VerifyAuditChainRespon
    * @generated from field: string head_hash = 4;
    */
   headHash: string;
+
+  /**
+   * The newest checkpoint that holds the chain and that it was compared with: `auditCheckpoints/{number}`. Empty:
+   * none holds it. Of a chain that had events for more than a minute that is a finding of its own, because one is
+   * made within ten seconds.
+   *
+   * @generated from field: string checkpoint = 5;
+   */
+  checkpoint: string;
+
+  /**
+   * How far that checkpoint reaches; 0: there is none.
+   *
+   * @generated from field: int64 checkpoint_sequence = 6;
+   */
+  checkpointSequence: bigint;
+
+  /**
+   * Why it is not valid, in a sentence; empty when valid.
+   *
+   * @generated from field: string problem = 7;
+   */
+  problem: string;
 };
 
 /**
@@ -168,7 +227,7 @@ export type VerifyAuditChainResponse = Message<"tenure.v1.VerifyAuditChainRespon
  * Use `create(VerifyAuditChainResponseSchema)` to create a new message.
  */
 export const VerifyAuditChainResponseSchema: GenMessage<VerifyAuditChainResponse> = /*@__PURE__*/
-  messageDesc(file_tenure_v1_audit_service, 3);
+  messageDesc(file_tenure_v1_audit_service, 4);
 
 /**
  * AuditService shows what was done, by whom, and proves that nobody changed the record since.
@@ -190,7 +249,8 @@ export const AuditService: GenService<{
   },
   /**
    * VerifyAuditChain recomputes a chain from its stored bytes and says whether anything was changed, removed,
-   * inserted or reordered.
+   * inserted or reordered; and compares it with the newest signed checkpoint that holds it, and with what the
+   * caller kept outside. Who rewrites a chain with all its hashes is found by those two alone.
    * Permission: `audit.verify`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD, NOT_FOUND,
    * PERMISSION_MISSING.
    *

@@ -1,0 +1,162 @@
+import type { EntityManager } from 'typeorm'
+import { TenureError } from '../base/errors.ts'
+import type { Database } from '../storage/database.ts'
+import { anyOf, blocksOf, type ChainPlace, keyOf } from './chain-ends.ts'
+import {
+  type AuditCheckpointEndRow,
+  AuditCheckpointEndTable,
+  type AuditCheckpointRow,
+  AuditCheckpointTable,
+} from './checkpoint-tables.ts'
+import { assertOutsidePlaces } from './place-check.ts'
+import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
+import { platformScope } from './platform-scope.ts'
+import { sweepRows } from './sweep-rows.ts'
+
+/** What is known of a chain from the newest checkpoint that holds it. */
+export type CheckpointEnd = Omit<AuditCheckpointEndRow, 'createTime'>
+
+/** The checkpoints that were made, until they are outside and superseded. */
+export interface CheckpointBook {
+  /** The newest one; undefined before the first. */
+  last(): Promise<AuditCheckpointRow | undefined>
+  find(number: number): Promise<AuditCheckpointRow | undefined>
+  /** In the order asked; undefined: no checkpoint holds the chain. */
+  endsOf(places: readonly ChainPlace[]): Promise<(CheckpointEnd | undefined)[]>
+  /** Of tenants behind the first uid up to the second; with the chains whose newest checkpoint is older than `time`. */
+  endsBetween(after: string, last: string, time: Date): Promise<(CheckpointEnd & { readonly old: boolean })[]>
+  /** Adds the next one and what it holds. False: another server was faster, and nothing was written. */
+  append(checkpoint: AuditCheckpointRow, ends: readonly CheckpointEnd[]): Promise<boolean>
+  /** Those nobody outside has, the oldest first: of that maker, and of anybody who made them before `time`. */
+  unshipped(maker: string, time: Date, limit: number): Promise<AuditCheckpointRow[]>
+  markShipped(number: number, time: Date): Promise<void>
+  /** Deletes some of those that are outside, older than `time`, and that no chain needs any more. */
+  sweep(time: Date): Promise<void>
+  /** The tenant is no more. */
+  forget(tenantId: string): Promise<void>
+}
+
+export function createCheckpointBook(
+  directory: Database,
+  capability: PlatformCapability<'audit-checkpoints'>,
+): CheckpointBook {
+  const read = <T>(work: (manager: EntityManager) => Promise<T>): Promise<T> => {
+    assertOutsidePlaces()
+    return directory.read(platformBindingOf(capability), work)
+  }
+  const write = (work: (manager: EntityManager) => Promise<void>): Promise<void> => {
+    assertOutsidePlaces()
+    return directory.write(platformBindingOf(capability), async (manager) => ({
+      value: await work(manager),
+      keep: true,
+    }))
+  }
+  const checkpoints = (manager: EntityManager) => platformScope(manager, []).rows(AuditCheckpointTable)
+  return {
+    async last() {
+      const orderBy = [{ property: 'number', descending: true }]
+      const [row] = await read((manager) => checkpoints(manager).page({ conditions: [], orderBy, limit: 1 }))
+      return row
+    },
+    find: (number) => read((manager) => checkpoints(manager).find({ number })),
+    endsOf: (places) => read((manager) => endsOf(manager, places)),
+    endsBetween: (after, last, time) => read((manager) => endsBetween(manager, after, last, time)),
+    async append(checkpoint, ends) {
+      try {
+        await write(async (manager) => {
+          // First, because its number is what two servers meet at.
+          await checkpoints(manager).insert(checkpoint)
+          await storeEnds(manager, directory, ends, checkpoint.createTime)
+        })
+        return true
+      } catch (error) {
+        if (error instanceof TenureError && error.reason === 'ALREADY_EXISTS') return false
+        throw error
+      }
+    },
+    unshipped: (maker, time, limit) =>
+      read((manager) =>
+        checkpoints(manager).page({
+          conditions: [
+            { sql: 'row.shippedTime IS NULL', parameters: {} },
+            { sql: '(row.maker = :maker OR row.createTime < :time)', parameters: { maker, time } },
+          ],
+          orderBy: [{ property: 'number', descending: false }],
+          limit,
+        }),
+      ),
+    markShipped: (number, shippedTime) =>
+      write(async (manager) => void (await checkpoints(manager).update(String(number), { shippedTime }))),
+    sweep: (time) =>
+      write(async (manager) => {
+        const unused = 'NOT EXISTS (SELECT 1 FROM audit_checkpoint_ends held WHERE held.number = row.number)'
+        const old = { sql: `row.shippedTime < :time AND ${unused}`, parameters: { time } }
+        await sweepRows(checkpoints(manager), { old, idProperty: 'number', without: ['document'] })
+      }),
+    forget: (tenantId) =>
+      write(
+        async (manager) =>
+          void (await platformScope(manager, []).rows(AuditCheckpointEndTable).deleteAll({ tenantId })),
+      ),
+  }
+}
+
+const columns = 'tenant_id, chain, sequence, chain_hash, timeline_id, number'
+const anyPlace = anyOf(['tenant_id', 'chain'])
+
+async function endsOf(manager: EntityManager, places: readonly ChainPlace[]): Promise<(CheckpointEnd | undefined)[]> {
+  const found = new Map<string, CheckpointEnd>()
+  for (const block of blocksOf(places)) {
+    const rows: Record<string, unknown>[] = await manager.query(
+      `SELECT ${columns} FROM audit_checkpoint_ends WHERE ${anyPlace}`,
+      block.flatMap(({ tenantId, chain }) => [tenantId, chain]),
+    )
+    for (const end of rows.map(endFrom)) found.set(keyOf(end), end)
+  }
+  return places.map((place) => found.get(keyOf(place)))
+}
+
+async function endsBetween(manager: EntityManager, after: string, last: string, time: Date) {
+  const rows: Record<string, unknown>[] = await manager.query(
+    `SELECT ${columns}, create_time < ? AS old FROM audit_checkpoint_ends WHERE tenant_id > ? AND tenant_id <= ?`,
+    [time, after, last],
+  )
+  return rows.map((row) => ({ ...endFrom(row), old: Number(row.old) === 1 }))
+}
+
+function endFrom(row: Record<string, unknown>): CheckpointEnd {
+  return {
+    ...{ tenantId: String(row.tenant_id), chain: String(row.chain), sequence: Number(row.sequence) },
+    ...{ chainHash: row.chain_hash as Uint8Array, timelineId: String(row.timeline_id), number: Number(row.number) },
+  }
+}
+
+/** Rows per INSERT, largest first: few texts, so that each is judged and prepared once. */
+const rowsPerStatement = [64, 8, 1]
+
+async function storeEnds(
+  manager: EntityManager,
+  { engine }: Database,
+  ends: readonly CheckpointEnd[],
+  createTime: Date,
+): Promise<void> {
+  const changed = ['sequence', 'chain_hash', 'timeline_id', 'number', 'create_time']
+  const otherwise =
+    engine === 'mysql'
+      ? `ON DUPLICATE KEY UPDATE ${changed.map((column) => `${column} = VALUES(${column})`).join(', ')}`
+      : `ON CONFLICT (tenant_id, chain) DO UPDATE SET ${changed.map((column) => `${column} = excluded.${column}`).join(', ')}`
+  for (let at = 0; at < ends.length; ) {
+    const size = rowsPerStatement.find((each) => each <= ends.length - at) ?? 1
+    const values = Array.from({ length: size }, () => '(?, ?, ?, ?, ?, ?, ?)').join(', ')
+    await manager.query(
+      `INSERT INTO audit_checkpoint_ends (${columns}, create_time) VALUES ${values} ${otherwise}`,
+      ends
+        .slice(at, at + size)
+        .flatMap(({ tenantId, chain, sequence, chainHash, timelineId, number }) => [
+          ...[tenantId, chain, sequence, chainHash, timelineId],
+          ...[number, createTime],
+        ]),
+    )
+    at += size
+  }
+}
