@@ -39,8 +39,8 @@ export function openAuditCheckpoints(
 
 /** What checkpoints say of a chain, whichever server made them. */
 export async function openCheckpointEvidence(platform: Platform, { signingKeys }: Keys) {
-  const known = await openVerificationKeys({ keys: signingKeys.published })
-  return createCheckpointEvidence(openBook(platform), (kid) => known?.get(kid))
+  const keys = await openVerificationKeys({ keys: signingKeys.published })
+  return createCheckpointEvidence(openBook(platform), keys ?? new Map())
 }
 
 export function openBook({ storage, capabilities }: Platform): CheckpointBook {

@@ -98,7 +98,7 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
   const turns = createWriteTurns()
   const late: LateParts = {}
   const listeners: CommitListener[] = []
-  const watchers: ChainListener[] = []
+  const growth = chainWatchers()
   const directory = await openDirectory({
     ...{ database: storage.directory, clock, ids, turns, bootstrap: capabilities.bootstrap },
     feed: capabilities['directory-feed'],
@@ -119,14 +119,7 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
       head: async (head) => late.engines?.tenants.compareHead(head),
       cellOverrun: async () => late.engines?.tenants.dropAll(),
       directoryHead: () => compareDirectory(late, capabilities, catalogue),
-      chains: {
-        grown(place) {
-          for (const watcher of watchers) watcher.grown(place)
-        },
-        missed() {
-          for (const watcher of watchers) watcher.missed()
-        },
-      },
+      chains: growth.told,
     }),
   )
   // What was committed between the opening of the directory and that of its feed is told by nobody: all of it is read below.
@@ -146,16 +139,29 @@ async function openKernel(config: Config, runtime: Runtime, storage: Storage, ca
   await deciding.engines.of(platformTenantId)
   const owned = stack.move()
   const onCommitted = (listener: CommitListener) => void listeners.push(listener)
-  const onGrowth = (watcher: ChainListener) => void watchers.push(watcher)
   return {
     directory,
     catalogue,
     feeds,
     onCommitted,
-    onGrowth,
+    onGrowth: growth.on,
     ...deciding,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** Whoever is added hears of what `told` is told. */
+function chainWatchers() {
+  const watchers: ChainListener[] = []
+  const told: ChainListener = {
+    grown(place) {
+      for (const watcher of watchers) watcher.grown(place)
+    },
+    missed() {
+      for (const watcher of watchers) watcher.missed()
+    },
+  }
+  return { told, on: (watcher: ChainListener) => void watchers.push(watcher) }
 }
 
 /** Directory and engines need each other; the engines are there before the first write. */

@@ -1,11 +1,11 @@
-import type { CryptoKey } from 'jose'
 import {
   type CheckpointChain,
   type CheckpointDocument,
   checkpointDocumentFrom,
   digestOf,
-} from '../assurance/checkpoints/checkpoint-document.ts'
+} from '../jwt/audit-checkpoint.ts'
 import { verifyDocument } from '../jwt/signed-document.ts'
+import type { VerificationKeys } from '../jwt/verification-keys.ts'
 
 /** A chain as the series tells of it: the points it went through, oldest first, at most as many as a server compares at once. */
 export interface KeptChain {
@@ -41,20 +41,20 @@ const maxPoints = 100
 
 /** Reads what was kept outside, of one server or several, in any order, and finds what does not fit together. */
 export class CheckpointReader {
-  readonly #keyOf: (kid: string) => CryptoKey | undefined
+  readonly #keys: VerificationKeys
   readonly #kept = new Map<number, Kept>()
   readonly #kids = new Set<string>()
   readonly #problems: string[] = []
 
-  constructor(keyOf: (kid: string) => CryptoKey | undefined) {
-    this.#keyOf = keyOf
+  constructor(keys: VerificationKeys) {
+    this.#keys = keys
   }
 
   /** One line of a file. Lines of anything else are passed over: standard output has the log beside them. */
   async add(line: string, where: string): Promise<void> {
     const jws = checkpointIn(line)
     if (jws === undefined) return
-    const verified = await verifyDocument('tenure-audit-checkpoint', jws, this.#keyOf)
+    const verified = await verifyDocument('tenure-audit-checkpoint', jws, (kid) => this.#keys.get(kid))
     const document = checkpointDocumentFrom(verified?.document)
     if (verified === undefined || document === undefined) {
       this.#problems.push(

@@ -34,8 +34,7 @@ export async function verifyCheckpointsCommand(
 ): Promise<number> {
   const { keys, against, keyFile, output } = options
   if (output !== 'text' && output !== 'json') throw new StartError('The output is text or json.')
-  const known = await readVerificationKeys(keys)
-  const reader = new CheckpointReader((kid) => known.get(kid))
+  const reader = new CheckpointReader(await readVerificationKeys(keys))
   for (const file of files) await readLines(file, reader)
   const series = reader.series()
   if (series.count === 0 && series.problems.length === 0) {

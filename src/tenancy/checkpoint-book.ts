@@ -11,6 +11,7 @@ import {
 import { assertOutsidePlaces } from './place-check.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 import { platformScope } from './platform-scope.ts'
+import type { Rows } from './rows.ts'
 import { sweepRows } from './sweep-rows.ts'
 
 /** What is known of a chain from the newest checkpoint that holds it. */
@@ -40,65 +41,81 @@ export function createCheckpointBook(
   directory: Database,
   capability: PlatformCapability<'audit-checkpoints'>,
 ): CheckpointBook {
-  const read = <T>(work: (manager: EntityManager) => Promise<T>): Promise<T> => {
+  const read: InBook = (work) => {
     assertOutsidePlaces()
     return directory.read(platformBindingOf(capability), work)
   }
-  const write = (work: (manager: EntityManager) => Promise<void>): Promise<void> => {
+  const write: InBook = (work) => {
     assertOutsidePlaces()
     return directory.write(platformBindingOf(capability), async (manager) => ({
       value: await work(manager),
       keep: true,
     }))
   }
-  const checkpoints = (manager: EntityManager) => platformScope(manager, []).rows(AuditCheckpointTable)
   return {
     async last() {
       const orderBy = [{ property: 'number', descending: true }]
-      const [row] = await read((manager) => checkpoints(manager).page({ conditions: [], orderBy, limit: 1 }))
+      const [row] = await read((manager) => checkpointsIn(manager).page({ conditions: [], orderBy, limit: 1 }))
       return row
     },
-    find: (number) => read((manager) => checkpoints(manager).find({ number })),
+    find: (number) => read((manager) => checkpointsIn(manager).find({ number })),
     endsOf: (places) => read((manager) => endsOf(manager, places)),
     endsBetween: (after, last, time) => read((manager) => endsBetween(manager, after, last, time)),
-    async append(checkpoint, ends) {
-      try {
-        await write(async (manager) => {
-          // First, because its number is what two servers meet at.
-          await checkpoints(manager).insert(checkpoint)
-          await storeEnds(manager, directory, ends, checkpoint.createTime)
-        })
-        return true
-      } catch (error) {
-        if (error instanceof TenureError && error.reason === 'ALREADY_EXISTS') return false
-        throw error
-      }
-    },
-    unshipped: (maker, time, limit) =>
-      read((manager) =>
-        checkpoints(manager).page({
-          conditions: [
-            { sql: 'row.shippedTime IS NULL', parameters: {} },
-            { sql: '(row.maker = :maker OR row.createTime < :time)', parameters: { maker, time } },
-          ],
-          orderBy: [{ property: 'number', descending: false }],
-          limit,
-        }),
-      ),
+    append: (checkpoint, ends) => append(write, directory, checkpoint, ends),
+    unshipped: (maker, time, limit) => read((manager) => unshipped(manager, maker, time, limit)),
     markShipped: (number, shippedTime) =>
-      write(async (manager) => void (await checkpoints(manager).update(String(number), { shippedTime }))),
-    sweep: (time) =>
-      write(async (manager) => {
-        const unused = 'NOT EXISTS (SELECT 1 FROM audit_checkpoint_ends held WHERE held.number = row.number)'
-        const old = { sql: `row.shippedTime < :time AND ${unused}`, parameters: { time } }
-        await sweepRows(checkpoints(manager), { old, idProperty: 'number', without: ['document'] })
-      }),
+      write(async (manager) => void (await checkpointsIn(manager).update(String(number), { shippedTime }))),
+    sweep: (time) => write((manager) => sweep(manager, time)),
     forget: (tenantId) =>
-      write(
-        async (manager) =>
-          void (await platformScope(manager, []).rows(AuditCheckpointEndTable).deleteAll({ tenantId })),
-      ),
+      write(async (manager) => {
+        await platformScope(manager, []).rows(AuditCheckpointEndTable).deleteAll({ tenantId })
+      }),
   }
+}
+
+/** One snapshot, or one transaction, of the directory. */
+type InBook = <T>(work: (manager: EntityManager) => Promise<T>) => Promise<T>
+
+function checkpointsIn(manager: EntityManager): Rows<AuditCheckpointRow> {
+  return platformScope(manager, []).rows(AuditCheckpointTable)
+}
+
+async function append(
+  write: InBook,
+  directory: Database,
+  checkpoint: AuditCheckpointRow,
+  ends: readonly CheckpointEnd[],
+): Promise<boolean> {
+  try {
+    await write(async (manager) => {
+      // First, because its number is what two servers meet at.
+      await checkpointsIn(manager).insert(checkpoint)
+      await storeEnds(manager, directory, ends, checkpoint.createTime)
+    })
+    return true
+  } catch (error) {
+    if (error instanceof TenureError && error.reason === 'ALREADY_EXISTS') return false
+    throw error
+  }
+}
+
+function unshipped(manager: EntityManager, maker: string, time: Date, limit: number): Promise<AuditCheckpointRow[]> {
+  return checkpointsIn(manager).page({
+    conditions: [
+      { sql: 'row.shippedTime IS NULL', parameters: {} },
+      { sql: '(row.maker = :maker OR row.createTime < :time)', parameters: { maker, time } },
+    ],
+    orderBy: [{ property: 'number', descending: false }],
+    limit,
+  })
+}
+
+/** Never the newest: the next one goes on from it. */
+function sweep(manager: EntityManager, time: Date): Promise<void> {
+  const unused = 'NOT EXISTS (SELECT 1 FROM audit_checkpoint_ends held WHERE held.number = row.number)'
+  const newest = '(SELECT MAX(newest.number) FROM audit_checkpoints newest)'
+  const old = { sql: `row.shippedTime < :time AND ${unused} AND row.number < ${newest}`, parameters: { time } }
+  return sweepRows(checkpointsIn(manager), { old, idProperty: 'number', without: ['document'] })
 }
 
 const columns = 'tenant_id, chain, sequence, chain_hash, timeline_id, number'

@@ -49,6 +49,12 @@ async function countRows(column: string, value: string): Promise<Record<string, 
   return counts
 }
 
+/** Of a tenant that goes on living: checkpoints of its chains come by themselves. */
+async function ownRows({ uid }: TenantFixture): Promise<Record<string, number>> {
+  const { audit_checkpoint_ends: _, ...counts } = await countRows('tenant_id', uid)
+  return counts
+}
+
 async function purged(name: string) {
   await tenants().deleteTenant({ name, force: true })
   const { operation } = await tenants().purgeTenant({ name })
@@ -58,11 +64,11 @@ async function purged(name: string) {
 test('a purge of a tenant leaves a tombstone and nothing else, in any table', async () => {
   const before = await countRows('tenant_id', acme.uid)
   expect(Object.keys(before).length).toBeGreaterThan(10)
-  const others = await countRows('tenant_id', globex.uid)
+  const others = await ownRows(globex)
   const operation = await purged(acme.name)
   const receipt = responseOf(operation, PurgeReceiptSchema)
   expect(await countRows('tenant_id', acme.uid)).toEqual({ journal: 1, tenant_heads: 1, tenant_placements: 1 })
-  expect(await countRows('tenant_id', globex.uid)).toEqual(others)
+  expect(await ownRows(globex)).toEqual(others)
   expect(receipt).toMatchObject({ name: acme.name, uid: acme.uid, destroyedKeyCount: 1n })
   const removed = new Map(receipt.removed.map(({ collection, count }) => [collection, Number(count)]))
   expect(removed.get('memberships')).toBe(before.memberships)

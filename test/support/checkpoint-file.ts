@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeJwt } from 'jose'
-import type { CheckpointChain, CheckpointDocument } from '../../src/assurance/checkpoints/checkpoint-document.ts'
+import type { CheckpointChain, CheckpointDocument } from '../../src/jwt/audit-checkpoint.ts'
 
 /** What the server of that folder has shipped, in its order. Signatures are not looked at here. */
 export function shippedIn(folder: string): CheckpointDocument[] {

@@ -1,8 +1,8 @@
-import type { CryptoKey } from 'jose'
+import { checkpointDocumentFrom } from '../../jwt/audit-checkpoint.ts'
 import { verifyDocument } from '../../jwt/signed-document.ts'
+import type { VerificationKeys } from '../../jwt/verification-keys.ts'
 import type { ChainPlace } from '../../tenancy/chain-ends.ts'
 import type { CheckpointBook } from '../../tenancy/checkpoint-book.ts'
-import { checkpointDocumentFrom } from './checkpoint-document.ts'
 
 /** What the newest checkpoint that holds a chain says of it, if its signature is one of ours. */
 export type Evidence =
@@ -15,10 +15,7 @@ export interface CheckpointEvidence {
   of(place: ChainPlace): Promise<Evidence>
 }
 
-export function createCheckpointEvidence(
-  book: CheckpointBook,
-  keyOf: (kid: string) => CryptoKey | undefined,
-): CheckpointEvidence {
+export function createCheckpointEvidence(book: CheckpointBook, keys: VerificationKeys): CheckpointEvidence {
   return {
     async of(place) {
       const [end] = await book.endsOf([place])
@@ -26,7 +23,7 @@ export function createCheckpointEvidence(
       const { number } = end
       const row = await book.find(number)
       const jws = row === undefined ? '' : Buffer.from(row.document).toString('latin1')
-      const verified = await verifyDocument('tenure-audit-checkpoint', jws, keyOf)
+      const verified = await verifyDocument('tenure-audit-checkpoint', jws, (kid) => keys.get(kid))
       const document = checkpointDocumentFrom(verified?.document)
       if (document?.number !== number) return { kind: 'damaged', number }
       const said = document.chains.find(({ tenantUid, chain }) => tenantUid === place.tenantId && chain === place.chain)

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { isAway } from '../../base/errors.ts'
 import { settledWithin } from '../../base/settled-within.ts'
+import { type CheckpointDocument, digestOf } from '../../jwt/audit-checkpoint.ts'
 import { signDocument } from '../../jwt/signed-document.ts'
 import type { SigningKey } from '../../jwt/signing-key.ts'
 import { type ChainEnds, type ChainNow, type ChainPlace, keyOf } from '../../tenancy/chain-ends.ts'
@@ -8,7 +9,6 @@ import type { CheckpointBook, CheckpointEnd } from '../../tenancy/checkpoint-boo
 import type { AuditCheckpointRow } from '../../tenancy/checkpoint-tables.ts'
 import { outsidePlaces } from '../../tenancy/place-check.ts'
 import { type ChainJudgement, judgeChain } from './chain-judgement.ts'
-import { type CheckpointDocument, digestOf } from './checkpoint-document.ts'
 import type { CheckpointSink } from './checkpoint-sink.ts'
 
 /** Makes checkpoints of every chain that grows, and sees that they leave the database. Disposing makes the last one. */
@@ -243,7 +243,7 @@ function toBeSigned(place: ChainPlace, judgement: ChainJudgement): ChainNow[] {
 }
 
 /** What is shipped, the same to every place: JSON on one line. */
-export function lineOf({ number, createTime, document }: AuditCheckpointRow): string {
+function lineOf({ number, createTime, document }: AuditCheckpointRow): string {
   const data = { number, checkpoint: Buffer.from(document).toString('latin1') }
   return JSON.stringify({ type: 'audit.checkpoint', timestamp: createTime.toISOString(), data })
 }

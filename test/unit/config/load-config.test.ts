@@ -29,6 +29,7 @@ describe('what nobody sets has the documented default', () => {
       access: { maxStalenessMs: 30_000, maxStalenessByPermission: {} },
       diagnosticsIntervalMs: 3_600_000,
       alerts: undefined,
+      auditCheckpoints: { sink: { kind: 'file', path: '.tenure/audit-checkpoints.jsonl' }, secret: undefined },
       cells: [{ id: 'local', region: 'local' }],
     })
   })

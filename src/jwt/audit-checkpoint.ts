@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
 
 /** Where one chain was, as a checkpoint says it. */
 export interface CheckpointChain {
@@ -25,27 +24,34 @@ export interface CheckpointDocument {
   readonly chains: readonly CheckpointChain[]
 }
 
-const hash = z.string().regex(/^[0-9a-f]{64}$/)
-
-const schema: z.ZodType<CheckpointDocument> = z.object({
-  number: z.int().min(1),
-  createTimeMs: z.int().min(0),
-  previous: z.union([hash, z.literal('')]),
-  chains: z.array(
-    z.object({
-      tenant: z.string(),
-      tenantUid: z.string(),
-      chain: z.string(),
-      sequence: z.int().min(0),
-      hash,
-      timeline: z.string(),
-    }),
-  ),
-})
-
 /** Undefined where it is not such a document, signed or not. */
 export function checkpointDocumentFrom(signed: unknown): CheckpointDocument | undefined {
-  return schema.safeParse(signed).data
+  if (!isObject(signed)) return undefined
+  const { number, createTimeMs, previous, chains } = signed
+  const whole = isCount(number) && number > 0 && isCount(createTimeMs) && (previous === '' || isHash(previous))
+  return whole && Array.isArray(chains) && chains.every(isChain)
+    ? { number, createTimeMs, previous, chains }
+    : undefined
+}
+
+function isChain(value: unknown): value is CheckpointChain {
+  if (!isObject(value)) return false
+  const { tenant, tenantUid, chain, sequence, hash, timeline } = value
+  return (
+    [tenant, tenantUid, chain, timeline].every((text) => typeof text === 'string') && isCount(sequence) && isHash(hash)
+  )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0
+}
+
+function isHash(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
 }
 
 /** SHA-256 of the signed document in compact form, in lower-case hex. */
