@@ -37,7 +37,7 @@ export interface ChainEnds {
 }
 
 /** Asked for in one statement, always of the same text: padded with the first, so that each is judged and prepared once. */
-const placesPerStatement = 32
+const placesPerStatement = 16
 const tenantsPerPage = 500
 
 type Row = Record<string, unknown>

@@ -1,9 +1,11 @@
 import { createFactsReader } from '../../src/access/facts-reader.ts'
+import { openBook } from '../../src/audit-checkpoints.ts'
 import { platformTenantId, type TenantId, tenantLevel } from '../../src/base/ids.ts'
 import { beginTimelinesAfterRestore } from '../../src/restored.ts'
 import type { Runtime } from '../../src/server.ts'
 import type { Database } from '../../src/storage/database.ts'
 import { type AccessFact, writeBatches } from '../../src/tenancy/access-batch.ts'
+import { createChainEnds } from '../../src/tenancy/chain-ends.ts'
 import { sweepHeads } from '../../src/tenancy/head-sweep.ts'
 import { JournalFollower } from '../../src/tenancy/journal-follower.ts'
 import { cellLedger, directoryLedger, isCommitted, type Ledger } from '../../src/tenancy/ledger.ts'
@@ -24,7 +26,34 @@ export async function doBackgroundWork(test: TestServer, sideDoor: SideDoor, run
   await askAfterLostCommits(test, tenantIds)
   await passGaps(storage.cell, capabilities['change-feed'], cellLedger, sideDoor)
   await passGaps(storage.directory, capabilities['directory-feed'], directoryLedger, sideDoor)
+  await makeCheckpoints(test, runtime, tenantIds)
   await beginTimelinesAfterRestore(platform, runtime, () => undefined)
+}
+
+/** Whatever the keeper of checkpoints asks and writes, however its rounds fall. */
+async function makeCheckpoints(test: TestServer, { clock }: Runtime, tenantIds: readonly TenantId[]): Promise<void> {
+  const { platform } = test.server
+  const { storage, capabilities } = platform
+  const ends = createChainEnds(storage.directory, storage.cell, capabilities['audit-checkpoints'])
+  const book = openBook(platform)
+  const chains = ['authority', 'access/replica-1']
+  const places = [platformTenantId, ...tenantIds].flatMap((tenantId) => chains.map((chain) => ({ tenantId, chain })))
+  await ends.now(places)
+  await ends.hashesAt(places.map((place) => ({ ...place, sequence: 1 })))
+  for (let after: string | undefined = ''; after !== undefined; ) after = (await ends.page(after)).last
+  await book.endsBetween('', 'f', new Date(clock.nowMs()))
+  for (let made = 0; made < 2; made += 1) {
+    const number = ((await book.last())?.number ?? 0) + 1
+    const held = { sequence: 1, chainHash: Buffer.alloc(32), timelineId: 'story', number }
+    const rows = Array.from({ length: 73 }, (_, at) => ({ ...held, tenantId: `story-${at}`, chain: 'authority' }))
+    const createTime = new Date(clock.nowMs())
+    await book.append({ number, maker: 'story', document: Buffer.from('story'), createTime, shippedTime: null }, rows)
+    await book.find(number)
+    await book.unshipped('story', createTime, 1)
+    await book.markShipped(number, createTime)
+  }
+  await book.sweep(new Date(clock.nowMs() + 60_000))
+  await book.forget('story-0')
 }
 
 async function followJournals({ server }: TestServer): Promise<void> {

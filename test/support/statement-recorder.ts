@@ -48,8 +48,8 @@ interface Text {
   readonly parameters: string
 }
 
-/** On SQLite TypeORM writes numbers into the text: the version of a row is no other statement. */
-const WRITTEN_NUMBER = /(?<=" [=<] )\d+/g
+/** On SQLite TypeORM writes numbers into the text: the version of a row, or its place in a feed, is no other statement. */
+const WRITTEN_NUMBER = /(?<=" (?:[=<]|!=) )\d+/g
 
 function withTwoOfEach(sql: string, parameters: string): Text {
   let text: Text = { sql: sql.replaceAll(WRITTEN_NUMBER, '1'), parameters }
