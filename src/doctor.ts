@@ -10,7 +10,7 @@ import { databaseClockMs, examineSchema, tryGuard } from './storage-check.ts'
 
 /** How one part of an installation is. */
 export interface Examined {
-  readonly part: 'database' | 'schema' | 'keyring' | 'clock' | 'ports' | 'guard' | 'feed'
+  readonly part: 'database' | 'schema' | 'keyring' | 'clock' | 'ports' | 'guard' | 'feed' | 'audit'
   readonly state: 'ok' | 'warning' | 'failed'
   /** What was seen, and where it is not ok what to do next. */
   readonly text: string
@@ -40,6 +40,7 @@ export async function examine(config: Config, runtime: Runtime): Promise<Examine
   await look('ports', () => examinePorts(config))
   await look('guard', () => examineGuard(config))
   await look('feed', () => examineFeed(config))
+  await look('audit', () => examineCheckpoints(config, runtime.clock))
   return examined
 }
 
@@ -115,6 +116,34 @@ async function examineFeed(config: Config): Promise<Finding> {
   const text = `The server here decides by what is ${seconds.toFixed(2)} s old`
   if (seconds < 2) return ok(`${text}.`)
   return failed(`${text}. The database cannot be followed: look at the line above about it, and at the log.`)
+}
+
+/** A minute is many rounds: something keeps them. */
+const lateSeconds = 60
+
+async function examineCheckpoints(config: Config, clock: Clock): Promise<Finding> {
+  const { sink } = config.auditCheckpoints
+  if (sink.kind === 'none') {
+    return warning(
+      'Checkpoints of the audit chains stay in the database: who can write it can rewrite history. Set TENURE_AUDIT_CHECKPOINTS.',
+    )
+  }
+  const where = sink.kind === 'file' ? sink.path : sink.kind === 'webhook' ? sink.url : 'standard output'
+  const metrics = await textOf(`${httpUrlOf(config.httpAddress)}/metrics`)
+  const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics ?? '')?.[1] ?? Number.NaN)
+  const rewritten = value('tenure_audit_chains_rewritten')
+  if (Number.isNaN(rewritten)) return ok(`Checkpoints go to ${where}. No server runs here, so none is made.`)
+  if (rewritten > 0) {
+    return failed(`${rewritten} audit chains are not what was signed for. The log names them; ask VerifyAuditChain.`)
+  }
+  const upTo = value('tenure_audit_checkpoint_timestamp_seconds')
+  if (upTo === 0)
+    return warning('The server here has shipped no checkpoint yet. It does within ten seconds; ask again.')
+  const seconds = clock.nowMs() / 1000 - upTo
+  if (seconds < lateSeconds) return ok(`Everything up to ${seconds.toFixed(0)} s ago is signed for in ${where}.`)
+  return failed(
+    `For a minute no checkpoint has come to ${where}. The log says why; mend the place or TENURE_AUDIT_CHECKPOINTS.`,
+  )
 }
 
 function isListening({ host, port }: ListenAddress): Promise<boolean> {

@@ -53,17 +53,28 @@ const running = () => ({
 })
 
 test('of a sound installation every part is ok, beside its running server', async () => {
+  const upTo = async () =>
+    /^tenure_audit_checkpoint_timestamp_seconds (\S+)$/m.exec(
+      await (await fetch(`${server.httpUrl}/metrics`)).text(),
+    )?.[1]
+  await expect.poll(upTo, { timeout: 15_000 }).not.toBe('0')
   const { code, parts } = await ask(running())
   expect(Object.values(parts).filter(({ state }) => state !== 'ok')).toEqual([])
-  expect(Object.keys(parts)).toEqual(['database', 'schema', 'keyring', 'clock', 'ports', 'guard', 'feed'])
+  expect(Object.keys(parts)).toEqual(['database', 'schema', 'keyring', 'clock', 'ports', 'guard', 'feed', 'audit'])
   expect(parts.ports?.text).toContain('and serves')
   expect(parts.feed?.text).toMatch(/decides by what is \d/)
   expect(code).toBe(0)
 })
 
+test('who keeps checkpoints in the database alone is told what that means', async () => {
+  const { parts, code } = await ask({ TENURE_AUDIT_CHECKPOINTS: 'none' })
+  expect(parts.audit).toMatchObject({ state: 'warning', text: expect.stringContaining('can rewrite history') })
+  expect(code).toBe(0)
+})
+
 test('people get a line for each part', async () => {
   const { text } = await ask(running(), 'text')
-  expect(text.trimEnd().split('\n')).toHaveLength(7)
+  expect(text.trimEnd().split('\n')).toHaveLength(8)
   expect(text).toMatch(/^guard {5}ok {7}It refuses what it must refuse\.$/m)
 })
 
