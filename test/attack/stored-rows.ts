@@ -3,8 +3,13 @@ import { openSideDoor, type StoredRow } from '../support/side-door.ts'
 
 /** The feed id counts accesses too, and they are not compared; the hash of an event stands for its record. */
 const notCompared: ReadonlySet<string> = new Set(['feed_id', 'record', 'answer'])
-/** Servers write there that they are alive, whatever anybody asks of them. */
-const heartbeats: ReadonlySet<string> = new Set(['feed_heartbeats', 'directory_heartbeats'])
+/** Servers write there by themselves, whatever anybody asks of them: that they are alive, and where audit chains are. */
+const ofServers: ReadonlySet<string> = new Set([
+  'feed_heartbeats',
+  'directory_heartbeats',
+  'audit_checkpoints',
+  'audit_checkpoint_ends',
+])
 
 export interface StoredState {
   /** How many changes were audited in each journal. */
@@ -25,7 +30,7 @@ export interface StoredRows extends AsyncDisposable {
 
 export async function openStoredRows(url: string): Promise<StoredRows> {
   const sideDoor = await openSideDoor(url)
-  const columnsOf = [...(await sideDoor.tables())].filter(([table]) => !heartbeats.has(table))
+  const columnsOf = [...(await sideDoor.tables())].filter(([table]) => !ofServers.has(table))
   return {
     async hash(tenantId) {
       const hash = createHash('sha256')
