@@ -67,6 +67,7 @@ const kindOfField: Readonly<Record<string, FieldKind>> = {
   audience: 'text',
   labels: 'text',
   payload: 'text',
+  hash: 'text',
   prefix: 'made',
 }
 

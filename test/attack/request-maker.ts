@@ -12,7 +12,7 @@ let made = 0
 /** A text that the pattern takes and nothing has yet. Throws for a rule it cannot follow: then the suite is to be mended. */
 function freshText(field: RequestField): string {
   made += 1
-  const ids = [`fresh-${made}`, `fresh${made}`, 'v1', '00000000-0000-7000-8000-0000000000aa', 'a', '7']
+  const ids = [`fresh-${made}`, `fresh${made}`, 'v1', '00000000-0000-7000-8000-0000000000aa', 'a', '7', 'a'.repeat(64)]
   const shapes = field.pattern === '' ? ['{}'] : shapesOf(field.pattern).filter((shape) => shape !== '')
   const expression = new RegExp(field.pattern)
   const texts = shapes.flatMap((shape) => ids.map((id) => shape.replaceAll('{}', id)))
