@@ -21,6 +21,9 @@ export interface BackgroundWork extends Omit<Background, 'evidence'>, AsyncDispo
 export function openBackground(config: Config, runtime: Runtime, platform: Platform, keys: Keys): BackgroundWork {
   const stack = new AsyncDisposableStack()
   const alerts = stack.use(openAlerts(config, runtime))
+  platform.onForgedRow(({ table, tenantId, id }) =>
+    alerts.raise('row.forged', { table, tenant_uid: tenantId, row: id }),
+  )
   const violations = stack.use(openGuardRefusals(platform, runtime, alerts))
   stack.use(openAuditCheckpoints(config, runtime, platform, keys, alerts))
   const late: { jobs?: JobRunner } = {}

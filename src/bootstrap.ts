@@ -45,9 +45,10 @@ async function makeRootKey(platform: Platform, runtime: Runtime, config: Config)
 }
 
 async function liveRootKeys(scope: PlatformReadScope): Promise<number> {
-  const account = await platformServiceAccountRows(scope).find({ slug: rootAccount.slug })
+  const account = await platformServiceAccountRows(scope).findGenuine({ slug: rootAccount.slug })
   const ownerId = account?.serviceAccountId
-  return ownerId === undefined ? 0 : platformApiKeyRows(scope).count({ ownerId, state: 'ACTIVE' })
+  if (ownerId === undefined) return 0
+  return (await platformApiKeyRows(scope).allGenuine({ ownerId, state: 'ACTIVE' })).length
 }
 
 function writeRootKey(file: string, key: string): void {

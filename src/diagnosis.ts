@@ -5,6 +5,7 @@ import { guardProbe } from './assurance/isolation/guard-probe.ts'
 import { historyProbe, toldOf } from './assurance/isolation/history-probe.ts'
 import { placementProbe } from './assurance/isolation/placement-probe.ts'
 import type { Probe } from './assurance/isolation/probe.ts'
+import { rowCodesProbe } from './assurance/isolation/row-codes-probe.ts'
 import { ownershipProbe, referencesProbe } from './assurance/isolation/rows-probe.ts'
 import { schemaProbe } from './assurance/isolation/schema-probe.ts'
 import { ciphertextProbe, decisionProbe } from './assurance/isolation/value-probes.ts'
@@ -20,6 +21,7 @@ import type { Pipeline } from './rpc/pipeline.ts'
 import { createCiphertextAudit } from './secrets/ciphertext-audit.ts'
 import type { Runtime } from './server.ts'
 import { cellTables } from './tables.ts'
+import { checkCodes } from './tenancy/coded-rows.ts'
 import { guardTries } from './tenancy/guard-probe.ts'
 import { readCell } from './tenancy/platform-scope.ts'
 import { createRowSurvey } from './tenancy/row-survey.ts'
@@ -73,6 +75,7 @@ function probesOf(config: Config, runtime: Runtime, platform: Platform, keys: Ke
     schemaProbe(() => storage.schemaDrift()),
     ownershipProbe(survey, cellTables, beingPurged),
     referencesProbe(survey, beingPurged),
+    rowCodesProbe((found, pause) => checkCodes(platform.codedRows, found, pause)),
     historyProbe(createTenantHistories(scopes), toldOf(cellTables), sample),
     placementProbe({
       inDirectory: () =>

@@ -1,17 +1,16 @@
 import { hkdfSync } from 'node:crypto'
 import type { Config } from './config/config.ts'
 import { openSigningKeys, type SigningKeys } from './credentials/signing-key-store.ts'
-import { meteredKeyring } from './keyring/metered-keyring.ts'
 import { createWorkspaceSealer, type WorkspaceSealer } from './keyring/workspace-sealer.ts'
 import type { Platform } from './platform.ts'
-import { asStartError, openKeyring, openPageTokenKey, platformKeyId } from './platform-keys.ts'
+import { asStartError, openPlatformKey, platformKeyId, platformKeys } from './platform-keys.ts'
 import type { Runtime } from './server.ts'
 import { outsidePlaces } from './tenancy/place-check.ts'
 import { readerContext } from './tenancy/reader-context.ts'
 import { headRows } from './tenants/tenant-store.ts'
 import { workspaceRows } from './tenants/workspace-store.ts'
 
-/** Everything that rests on the keyring. */
+/** Everything that rests on the keyring, but for the codes of rows: those are needed before anything is decided. */
 export interface Keys extends AsyncDisposable {
   readonly pageTokenKey: Uint8Array
   readonly requestHashKey: Uint8Array
@@ -19,12 +18,13 @@ export interface Keys extends AsyncDisposable {
   readonly signingKeys: SigningKeys
 }
 
-/** Opens the keyring of the configuration and what it seals; what a first start must make is made. */
+/** Opens what the keyring seals; what a first start must make is made. */
 export async function openKeys(config: Config, runtime: Runtime, platform: Platform): Promise<Keys> {
   await using stack = new AsyncDisposableStack()
-  const { clock, random, metrics } = runtime
-  const keyring = stack.use(meteredKeyring(await openKeyring(config, runtime), clock, metrics.keyringCalled))
-  const pageTokenKey = await openPageTokenKey(platform, keyring, runtime)
+  const { clock, random } = runtime
+  const { storage, directory, capabilities, keyring } = platform
+  const sealed = { directory, capability: capabilities['sealed-keys'], keyring, clock, random }
+  const pageTokenKey = await openPlatformKey(sealed, platformKeys.pageToken)
   const sealer = stack.use(
     createWorkspaceSealer({
       ...{ keyring, clock, random },
@@ -34,7 +34,6 @@ export async function openKeys(config: Config, runtime: Runtime, platform: Platf
   )
   // Keys of workspaces die with them: no server goes on with what it unwrapped before.
   forgetWithWorkspaces(platform, sealer)
-  const { storage, directory, capabilities } = platform
   const failed = (kid: string, error: unknown) =>
     runtime.log.error({ kid, err: error }, 'a signing key cannot be opened; it is neither used nor published')
   const signingKeys = await storage

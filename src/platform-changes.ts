@@ -8,6 +8,8 @@ import type { JournalCommit } from './tenancy/journal-follower.ts'
 import type { PlatformCapabilities } from './tenancy/platform-capability.ts'
 import type { Committed } from './tenancy/tenant-unit.ts'
 
+export type CommitListener = (tenantId: string, changes: JournalCommit['changes']) => void
+
 /** A change that the engine knows already, by its revision, costs nothing. */
 export async function changed(engines: Engines, commit: JournalCommit | Committed): Promise<void> {
   const { tenantId, revision, changes, chainHash } = commit

@@ -65,7 +65,10 @@ export async function insertPlatformKey(
 ): Promise<void> {
   const accounts = platformServiceAccountRows(unit)
   const common = { version: 1, createTime: unit.now, updateTime: unit.now }
-  const found = await accounts.find({ slug })
+  const stored = await accounts.find({ slug })
+  const found = await accounts.findGenuine({ slug })
+  // An account that was not written by Tenure grants nothing, and must not keep out who owns the machine.
+  if (stored !== undefined && found === undefined) await accounts.delete(stored.serviceAccountId)
   const serviceAccountId = found?.serviceAccountId ?? ids.next()
   if (found === undefined) {
     const roles = [platformAdminTemplate]

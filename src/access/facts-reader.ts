@@ -68,19 +68,22 @@ async function readSince(scope: ReadScope, revision: number): Promise<ChangedFac
   return changed
 }
 
-/** Everything the engine knows of a tenant. The scope must reach every workspace of it. */
+/**
+ * Everything the engine knows of a tenant. The scope must reach every workspace of it. Who can write the database gives
+ * nobody power by it: what Tenure did not write is as if it were not there.
+ */
 export async function readTenantFacts(scope: ReadScope): Promise<TenantFacts | undefined> {
   const head = await livingHead(scope)
   if (head === undefined) return undefined
-  const users = await userRows(scope).all({})
-  const accounts = await serviceAccountRows(scope).all({})
+  const users = await userRows(scope).allGenuine({})
+  const accounts = await serviceAccountRows(scope).allGenuine({})
   return {
     tenant: tenantFact(head),
     workspaces: (await workspaceRows(scope).all({})).filter(isLiving).map(workspaceFact),
     principals: [...users.map(userFact), ...accounts.map(accountFact)],
-    roles: (await roleRows(scope).all({})).map(roleFact),
-    memberships: (await membershipRows(scope).all({})).map(membershipFact),
-    apiKeys: (await apiKeyRows(scope).all({})).map(apiKeyFact),
+    roles: (await roleRows(scope).allGenuine({})).map(roleFact),
+    memberships: (await membershipRows(scope).allGenuine({})).map(membershipFact),
+    apiKeys: (await apiKeyRows(scope).allGenuine({})).map(apiKeyFact),
   }
 }
 
@@ -100,19 +103,19 @@ async function readChanged(scope: ReadScope, rows: readonly ChangedRow[]): Promi
     return found
   }
   const workspaces = await reread('workspaces', (id) => livingWorkspace(scope, id), workspaceFact)
-  const users = await reread('users', (id) => userRows(scope).find({ userId: id }), userFact)
+  const users = await reread('users', (id) => userRows(scope).findGenuine({ userId: id }), userFact)
   const accounts = await reread(
     'service_accounts',
-    (id) => serviceAccountRows(scope).find({ serviceAccountId: id }),
+    (id) => serviceAccountRows(scope).findGenuine({ serviceAccountId: id }),
     accountFact,
   )
-  const roles = await reread('roles', (id) => roleRows(scope).find({ roleId: id }), roleFact)
+  const roles = await reread('roles', (id) => roleRows(scope).findGenuine({ roleId: id }), roleFact)
   const memberships = await reread(
     'memberships',
-    (id) => membershipRows(scope).find({ membershipId: id }),
+    (id) => membershipRows(scope).findGenuine({ membershipId: id }),
     membershipFact,
   )
-  const apiKeys = await reread('api_keys', (id) => apiKeyRows(scope).find({ apiKeyId: id }), apiKeyFact)
+  const apiKeys = await reread('api_keys', (id) => apiKeyRows(scope).findGenuine({ apiKeyId: id }), apiKeyFact)
   return {
     tenant: tenantFact(head),
     workspaces: new Map(workspaces),

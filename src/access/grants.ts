@@ -109,7 +109,7 @@ async function roleNamed(parts: GrantsParts, scope: ReadScope, name: string, lev
   }
   const prefix = `tenants/${scope.context.tenantSlug}/roles/`
   if (!name.startsWith(prefix)) throw notFound()
-  const row = await roleRows(scope).find({ slug: name.slice(prefix.length) })
+  const row = await roleRows(scope).findGenuine({ slug: name.slice(prefix.length) })
   if (row === undefined) throw notFound()
   if (row.assignableAt.length > 0 && !row.assignableAt.includes(level)) {
     throw new TenureError(

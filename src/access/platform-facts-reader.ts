@@ -42,8 +42,8 @@ function readPlatform(directory: Directory, capabilities: PlatformCapabilities):
   return directory.read(capabilities['platform-principals'], async (scope) => {
     const head = await scope.rows(DirectoryHeadTable).find({})
     if (head === undefined) throw new Error('the directory has no head')
-    const accounts = await platformServiceAccountRows(scope).all({})
-    const keys = await platformApiKeyRows(scope).all({})
+    const accounts = await platformServiceAccountRows(scope).allGenuine({})
+    const keys = await platformApiKeyRows(scope).allGenuine({})
     return {
       tenant: platformFact(head),
       workspaces: [],

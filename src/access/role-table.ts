@@ -1,19 +1,24 @@
 import { EntitySchema } from 'typeorm'
+import { coded, rowCodeColumn } from '../base/coded-columns.ts'
 import { asciiColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
 import type { RoleRow } from './role.ts'
 
-export const RoleTable = new EntitySchema<RoleRow>({
-  name: 'roles',
-  columns: {
-    tenantId: asciiColumn('tenantId', 36, { primary: true }),
-    roleId: asciiColumn('roleId', 36, { primary: true }),
-    slug: asciiColumn('slug', 63),
-    displayName: textColumn('displayName', 200),
-    permissions: jsonColumn('permissions'),
-    assignableAt: jsonColumn('assignableAt'),
-    version: integerColumn('version'),
-    createTime: timeColumn('createTime'),
-    updateTime: timeColumn('updateTime'),
-  },
-  indices: [{ name: 'roles_slug', columns: ['tenantId', 'slug'], unique: true }],
-})
+export const RoleTable = coded(
+  new EntitySchema<RoleRow>({
+    name: 'roles',
+    columns: {
+      tenantId: asciiColumn('tenantId', 36, { primary: true }),
+      roleId: asciiColumn('roleId', 36, { primary: true }),
+      slug: asciiColumn('slug', 63),
+      displayName: textColumn('displayName', 200),
+      permissions: jsonColumn('permissions'),
+      assignableAt: jsonColumn('assignableAt'),
+      version: integerColumn('version'),
+      createTime: timeColumn('createTime'),
+      updateTime: timeColumn('updateTime'),
+      ...rowCodeColumn(),
+    },
+    indices: [{ name: 'roles_slug', columns: ['tenantId', 'slug'], unique: true }],
+  }),
+  ['slug', 'permissions', 'assignableAt'],
+)

@@ -24,6 +24,8 @@ export const findingKinds = {
   'decision-differs':
     'Memory and database disagree on who may do what. Restart the server; if it comes back, report it.',
   'placement-differs': 'Directory and cell disagree on where a tenant is. It was moved or written past Tenure.',
+  'forged-row':
+    'A row that grants power was written past Tenure. It grants nothing; find out who wrote it, then delete it or put it back.',
   'answer-leaks': 'A call of one tenant got something of another. Stop this server and look at its build.',
   'refusal-differs':
     'A name of another tenant is refused in another way than one that does not exist. It can be probed for.',

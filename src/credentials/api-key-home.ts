@@ -96,7 +96,9 @@ function platformKeys(scope: PlatformReadScope): KeyScope {
     async ownerNamed(kind, name) {
       const slug = /^serviceAccounts\/([^/]+)$/.exec(name)?.[1]
       const account =
-        kind === 'user' || slug === undefined ? undefined : await platformServiceAccountRows(scope).find({ slug })
+        kind === 'user' || slug === undefined
+          ? undefined
+          : await platformServiceAccountRows(scope).findGenuine({ slug })
       if (account === undefined) throw notFound()
       return { kind, id: account.serviceAccountId }
     },

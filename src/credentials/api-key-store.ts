@@ -16,7 +16,7 @@ export function platformApiKeyRows(scope: PlatformReadScope): Rows<PlatformApiKe
 /** Ends every key of a principal, at every place of the tenant. The unit must be opened for `principal-removal`. Answers how many. */
 export async function revokeKeysOf(unit: Unit, ownerId: string): Promise<number> {
   const rows = unit.rowsOfAllWorkspaces(ApiKeyTable)
-  const keys = (await rows.all({ ownerId })).filter(({ state }) => state === 'ACTIVE')
+  const keys = (await rows.allGenuine({ ownerId })).filter(({ state }) => state === 'ACTIVE')
   for (const key of keys) {
     await rows.update(key.apiKeyId, { state: 'REVOKED', version: key.version + 1, updateTime: unit.now })
   }

@@ -1,4 +1,5 @@
 import { EntitySchema } from 'typeorm'
+import { coded, rowCodeColumn } from '../base/coded-columns.ts'
 import { asciiColumn, bytesColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
 import type { ApiKeyRow, PlatformApiKeyRow } from './api-key.ts'
 
@@ -15,25 +16,32 @@ function sharedColumns() {
     version: integerColumn('version'),
     createTime: timeColumn('createTime'),
     updateTime: timeColumn('updateTime'),
+    ...rowCodeColumn(),
   }
 }
 
-export const ApiKeyTable = new EntitySchema<ApiKeyRow>({
-  name: 'api_keys',
-  columns: {
-    tenantId: asciiColumn('tenantId', 36, { primary: true }),
-    workspaceId: asciiColumn('workspaceId', 36, { primary: true }),
-    ...sharedColumns(),
-    ownerKind: asciiColumn('ownerKind', 20),
-    lastUsedTime: timeColumn('lastUsedTime', { nullable: true }),
-  },
-  indices: [
-    { name: 'api_keys_owner', columns: ['tenantId', 'ownerId'] },
-    { name: 'api_keys_created', columns: ['tenantId', 'workspaceId', 'createTime', 'apiKeyId'] },
-  ],
-})
+export const ApiKeyTable = coded(
+  new EntitySchema<ApiKeyRow>({
+    name: 'api_keys',
+    columns: {
+      tenantId: asciiColumn('tenantId', 36, { primary: true }),
+      workspaceId: asciiColumn('workspaceId', 36, { primary: true }),
+      ...sharedColumns(),
+      ownerKind: asciiColumn('ownerKind', 20),
+      lastUsedTime: timeColumn('lastUsedTime', { nullable: true }),
+    },
+    indices: [
+      { name: 'api_keys_owner', columns: ['tenantId', 'ownerId'] },
+      { name: 'api_keys_created', columns: ['tenantId', 'workspaceId', 'createTime', 'apiKeyId'] },
+    ],
+  }),
+  ['ownerKind', 'ownerId', 'secretHash', 'permissions', 'state', 'expireTime'],
+)
 
-export const PlatformApiKeyTable = new EntitySchema<PlatformApiKeyRow>({
-  name: 'platform_api_keys',
-  columns: sharedColumns(),
-})
+export const PlatformApiKeyTable = coded(
+  new EntitySchema<PlatformApiKeyRow>({
+    name: 'platform_api_keys',
+    columns: sharedColumns(),
+  }),
+  ['ownerId', 'secretHash', 'permissions', 'state', 'expireTime'],
+)

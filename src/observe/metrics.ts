@@ -11,6 +11,8 @@ export interface Metrics {
   guardRefused(rule: string): void
   accessDecided(reason: string): void
   accessDenied(reason: string): void
+  /** A row that grants power and carries no code, or a wrong one; each time it is met. */
+  rowForged(table: string): void
   overloaded(limitClass: string): void
   operationEnded(kind: string, state: string): void
   /** A look at isolation: how it came out, and what each probe found. */
@@ -58,7 +60,32 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const refusals = counter('tenure_guard_refusals_total', 'Statements the guard refused.', 'rule')
   const decisions = counter('tenure_access_decisions_total', 'Answers of the decision engine.', 'reason')
   const denials = counter('tenure_access_denials_total', 'Calls refused to an authenticated caller.', 'reason')
+  const forged = counter(
+    'tenure_row_code_failures_total',
+    'Rows that grant power and were not written by this installation, each time one is met.',
+    'table',
+  )
   const overload = counter('tenure_overloaded_total', 'Calls refused because too many are running.', 'class')
+  const inFlight = new Map<string, () => number>()
+  watchedGauge(registers, inFlight)
+  const byReason = new Map<string, Counter.Internal>()
+  return {
+    forMethod: (method) => meterFor(method, handled, latency),
+    guardRefused: (rule) => refusals.inc({ rule }),
+    accessDecided: (reason) => boundCounter(decisions, byReason, reason).inc(),
+    accessDenied: (reason) => denials.inc({ reason }),
+    rowForged: (table) => forged.inc({ table }),
+    overloaded: (limitClass) => overload.inc({ class: limitClass }),
+    ...backgroundMeters(registers),
+    keyringCalled: keyringMeter(registers),
+    watchFeedFreshness: (ageSeconds) => freshnessGauge(registers, ageSeconds),
+    watchInFlight: (limitClass, count) => void inFlight.set(limitClass, count),
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  }
+}
+
+function keyringMeter(registers: Registry[]): Metrics['keyringCalled'] {
   const keyringCalls = new Counter({
     name: 'tenure_keyring_calls_total',
     help: 'Questions to the keyring.',
@@ -72,24 +99,9 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     buckets: latencyBucketsSeconds,
     registers,
   })
-  const inFlight = new Map<string, () => number>()
-  watchedGauge(registers, inFlight)
-  const byReason = new Map<string, Counter.Internal>()
-  return {
-    forMethod: (method) => meterFor(method, handled, latency),
-    guardRefused: (rule) => refusals.inc({ rule }),
-    accessDecided: (reason) => boundCounter(decisions, byReason, reason).inc(),
-    accessDenied: (reason) => denials.inc({ reason }),
-    overloaded: (limitClass) => overload.inc({ class: limitClass }),
-    ...backgroundMeters(registers),
-    keyringCalled(operation, outcome, durationMs) {
-      keyringCalls.inc({ operation, outcome })
-      keyringLatency.observe({ operation }, durationMs / 1000)
-    },
-    watchFeedFreshness: (ageSeconds) => freshnessGauge(registers, ageSeconds),
-    watchInFlight: (limitClass, count) => void inFlight.set(limitClass, count),
-    contentType: registry.contentType,
-    text: () => registry.metrics(),
+  return (operation, outcome, durationMs) => {
+    keyringCalls.inc({ operation, outcome })
+    keyringLatency.observe({ operation }, durationMs / 1000)
   }
 }
 

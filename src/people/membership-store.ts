@@ -20,7 +20,7 @@ export function membershipsOfPrincipal(unit: Unit, principalId: string): Promise
 
 /** Memberships that give a role, at every place of the tenant. The unit must be opened for `role-removal`. */
 export async function membershipsWithRole(unit: Unit, roleId: string): Promise<MembershipRow[]> {
-  const all = await unit.rowsOfAllWorkspaces(MembershipTable).all({})
+  const all = await unit.rowsOfAllWorkspaces(MembershipTable).allGenuine({})
   return all.filter(({ roles }) => roles.includes(roleId))
 }
 
@@ -42,7 +42,7 @@ export async function takeRoleFrom(unit: Unit, row: MembershipRow, roleId: strin
  * that two who remove each other at once cannot both see the other one stay.
  */
 export async function assertOwnerRemains(unit: Unit): Promise<void> {
-  const members = await unit.rowsOfAllWorkspaces(MembershipTable).all({ workspaceId: tenantLevel })
+  const members = await unit.rowsOfAllWorkspaces(MembershipTable).allGenuine({ workspaceId: tenantLevel })
   for (const owner of members.filter(isStandingOwner)) if (await isActive(unit, owner)) return
   throw new TenureError('LAST_OWNER', 'A tenant keeps at least one owner who can act. Make another owner first.')
 }
@@ -50,7 +50,7 @@ export async function assertOwnerRemains(unit: Unit): Promise<void> {
 async function isActive(unit: Unit, { principalKind, principalId }: MembershipRow): Promise<boolean> {
   const principal =
     principalKind === 'user'
-      ? await userRows(unit).find({ userId: principalId })
-      : await serviceAccountRows(unit).find({ serviceAccountId: principalId })
+      ? await userRows(unit).findGenuine({ userId: principalId })
+      : await serviceAccountRows(unit).findGenuine({ serviceAccountId: principalId })
   return principal?.state === 'ACTIVE'
 }

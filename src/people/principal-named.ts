@@ -16,11 +16,11 @@ export async function principalNamed(scope: ReadScope, kind: PrincipalKind, name
   if (!name.startsWith(prefix)) throw notFound()
   const slug = name.slice(prefix.length)
   if (kind === 'user') {
-    const user = await userRows(scope).find({ slug })
+    const user = await userRows(scope).findGenuine({ slug })
     if (user === undefined) throw notFound()
     return { principalKind: kind, principalId: user.userId, active: user.state === 'ACTIVE' }
   }
-  const account = await serviceAccountRows(scope).find({ slug })
+  const account = await serviceAccountRows(scope).findGenuine({ slug })
   if (account === undefined) throw notFound()
   return { principalKind: kind, principalId: account.serviceAccountId, active: account.state === 'ACTIVE' }
 }

@@ -1,4 +1,5 @@
 import { EntitySchema } from 'typeorm'
+import { coded, rowCodeColumn } from '../base/coded-columns.ts'
 import { asciiColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
 import type { PlatformServiceAccountRow, ServiceAccountRow } from './service-account.ts'
 
@@ -11,17 +12,24 @@ function sharedColumns() {
     version: integerColumn('version'),
     createTime: timeColumn('createTime'),
     updateTime: timeColumn('updateTime'),
+    ...rowCodeColumn(),
   }
 }
 
-export const ServiceAccountTable = new EntitySchema<ServiceAccountRow>({
-  name: 'service_accounts',
-  columns: { tenantId: asciiColumn('tenantId', 36, { primary: true }), ...sharedColumns() },
-  indices: [{ name: 'service_accounts_slug', columns: ['tenantId', 'slug'], unique: true }],
-})
+export const ServiceAccountTable = coded(
+  new EntitySchema<ServiceAccountRow>({
+    name: 'service_accounts',
+    columns: { tenantId: asciiColumn('tenantId', 36, { primary: true }), ...sharedColumns() },
+    indices: [{ name: 'service_accounts_slug', columns: ['tenantId', 'slug'], unique: true }],
+  }),
+  ['slug', 'state'],
+)
 
-export const PlatformServiceAccountTable = new EntitySchema<PlatformServiceAccountRow>({
-  name: 'platform_service_accounts',
-  columns: { ...sharedColumns(), roles: jsonColumn('roles') },
-  indices: [{ name: 'platform_service_accounts_slug', columns: ['slug'], unique: true }],
-})
+export const PlatformServiceAccountTable = coded(
+  new EntitySchema<PlatformServiceAccountRow>({
+    name: 'platform_service_accounts',
+    columns: { ...sharedColumns(), roles: jsonColumn('roles') },
+    indices: [{ name: 'platform_service_accounts_slug', columns: ['slug'], unique: true }],
+  }),
+  ['slug', 'state', 'roles'],
+)

@@ -10,7 +10,9 @@ import { type ChangeLog, directoryLedger, type Head, lockHead } from './ledger.t
 import { assertOutsidePlaces } from './place-check.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 import { type PlatformReadScope, platformScope } from './platform-scope.ts'
+import type { RowCodes } from './row-codes.ts'
 import type { Actor } from './tenant-context.ts'
+import { codesOfReader, codesOfUnit } from './unit-codes.ts'
 import { keeping, type Mutation, orderOfAuthority, runUnit, type UnitCore } from './unit-of-work.ts'
 import type { WriteTurns } from './write-turns.ts'
 
@@ -49,6 +51,8 @@ export interface DirectoryOptions {
   /** Resolves when decisions of this process reflect the commit. */
   readonly committed: (revision: number, changes: JournalCommit['changes']) => Promise<void>
   readonly turns: WriteTurns
+  /** May be opened later, before the first row that grants power: the key of codes lies in the directory itself. */
+  readonly codes: RowCodes
 }
 
 /** Opens the directory, and makes its head where there is none yet. */
@@ -69,7 +73,9 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
     },
     read(capability, work) {
       assertOutsidePlaces()
-      return database.read(platformBindingOf(capability), (manager) => work(platformScope(manager, [])))
+      return database.read(platformBindingOf(capability), (manager) =>
+        work(platformScope(manager, [], codesOfReader(options.codes))),
+      )
     },
     async write(capability, actor, mutation, closure) {
       assertOutsidePlaces()
@@ -83,7 +89,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
     writeUnlogged(capability, work) {
       assertOutsidePlaces()
       return database.write(platformBindingOf(capability), async (manager) => ({
-        value: await work(platformScope(manager, [])),
+        value: await work(platformScope(manager, [], codesOfUnit(options.codes))),
         keep: true,
       }))
     },
@@ -92,7 +98,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
 
 /** One unit on the directory, from the lock of its head to the row of its journal. */
 async function runIn<O extends DescMessage>(
-  { database, clock, ids }: DirectoryOptions,
+  { database, clock, ids, codes }: DirectoryOptions,
   manager: EntityManager,
   actor: Actor,
   mutation: Mutation<O>,
@@ -110,7 +116,7 @@ async function runIn<O extends DescMessage>(
       now: new Date(clock.nowMs()),
       directoryRevision: head.revision + 1,
     },
-    (core) => closure({ ...core, ...platformScope(manager, changes) }),
+    (core) => closure({ ...core, ...platformScope(manager, changes, codesOfUnit(codes)) }),
   )
   return { value: { ...unitResult, changes }, ...keeping(unitResult, directoryLedger, database) }
 }

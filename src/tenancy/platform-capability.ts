@@ -80,6 +80,18 @@ export const platformTables = {
     retired_names: 'read',
     operations: 'read',
   },
+  /** Every row that grants power, of every tenant and of the platform: checked, and at the first start given its code. */
+  'row-codes': {
+    directory_heads: 'write',
+    directory_journal: 'write',
+    platform_service_accounts: 'write',
+    platform_api_keys: 'write',
+    users: 'write',
+    service_accounts: 'write',
+    memberships: 'write',
+    roles: 'write',
+    api_keys: 'write',
+  },
   'sealed-keys': { sealed_keys: 'write' },
   'signing-keys': { directory_heads: 'write', directory_journal: 'write', signing_keys: 'write' },
   /** After a restore: every head begins a new timeline. */

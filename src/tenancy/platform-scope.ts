@@ -4,11 +4,16 @@ import type { Database } from '../storage/database.ts'
 import type { ChangeLog } from './ledger.ts'
 import { assertOutsidePlaces } from './place-check.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
+import { createRowCodes } from './row-codes.ts'
 import { createRows, type Rows } from './rows.ts'
+import { codesOfReader, type UnitCodes } from './unit-codes.ts'
 
 export interface PlatformReadScope {
   rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row>
 }
+
+/** Never opened: by who was given no codes what grants power is neither written nor decided by. */
+const noCodes = codesOfReader(createRowCodes(() => undefined))
 
 /** Reads across the tenants of a cell: what the capability's purpose names, and nothing else. */
 export function readCell<T>(
@@ -33,7 +38,11 @@ export function writeCell<T>(
   }))
 }
 
-export function platformScope(manager: EntityManager, changes: ChangeLog): PlatformReadScope {
+export function platformScope(
+  manager: EntityManager,
+  changes: ChangeLog,
+  codes: UnitCodes = noCodes,
+): PlatformReadScope {
   return {
     rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row> {
       const columns = Object.entries(table.options.columns)
@@ -43,6 +52,7 @@ export function platformScope(manager: EntityManager, changes: ChangeLog): Platf
         place: {},
         idProperty: key[0],
         touched: (id) => changes.push([table.options.tableName ?? table.options.name, nilUuid, id]),
+        codes,
       })
     },
   }

@@ -8,8 +8,10 @@ import { authorityChain, chainStart } from './audit-chain.ts'
 import { advanceHead, type ChangeLog, cellLedger, lockHead } from './ledger.ts'
 import { pinsOf } from './pins.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
+import type { RowCodes } from './row-codes.ts'
 import { createRows } from './rows.ts'
 import type { Actor } from './tenant-context.ts'
+import { codesOfUnit } from './unit-codes.ts'
 
 /** A row a tenant begins with. */
 export interface FirstRow<Row extends ObjectLiteral = ObjectLiteral> {
@@ -38,14 +40,15 @@ export async function provisionTenant(
   cell: Database,
   capability: PlatformCapability<'tenant-provisioning'>,
   ids: Ids,
+  codes: RowCodes,
   tenant: NewTenant,
 ): Promise<void> {
   try {
-    await insertTenant(cell, capability, ids, tenant)
+    await insertTenant(cell, capability, ids, codes, tenant)
   } catch (error) {
     // Two servers finished the same creation at once; whoever was second finds what the first one made.
     if (!(error instanceof TenureError && error.reason === 'ALREADY_EXISTS')) throw error
-    await insertTenant(cell, capability, ids, tenant)
+    await insertTenant(cell, capability, ids, codes, tenant)
   }
 }
 
@@ -53,6 +56,7 @@ async function insertTenant(
   cell: Database,
   capability: PlatformCapability<'tenant-provisioning'>,
   ids: Ids,
+  codes: RowCodes,
   tenant: NewTenant,
 ): Promise<void> {
   const { tenantId } = tenant
@@ -68,7 +72,12 @@ async function insertTenant(
     ]) {
       const pins = pinsOf(table as EntitySchema)
       const touched = (id: string) => void changes.push([pins.table, nilUuid, id])
-      await createRows(manager, table, { place: {}, idProperty: pins.idProperty, touched }).insert(row)
+      await createRows(manager, table, {
+        place: {},
+        idProperty: pins.idProperty,
+        touched,
+        codes: codesOfUnit(codes),
+      }).insert(row)
     }
     const head = await lockHead(manager, cellLedger, tenant.tenantId, '')
     if (head === undefined) throw new Error('the head just written is not there')

@@ -1,6 +1,7 @@
 import type { EntityManager, EntityMetadata, EntitySchema, ObjectLiteral, SelectQueryBuilder } from 'typeorm'
 import { findRow } from './find-row.ts'
 import { insertRows } from './insert-rows.ts'
+import { type TableCodes, tableCodes, type UnitCodes } from './unit-codes.ts'
 
 /** A condition in SQL over properties of the row, written `row.<property>`, with named parameters of its own. */
 export interface Condition {
@@ -24,17 +25,24 @@ export interface PageQuery {
 export interface Rows<Row extends ObjectLiteral> {
   /** Undefined when nothing matches. */
   find(where: Partial<Row>): Promise<Row | undefined>
+  /** Undefined also for a row that Tenure did not write, which is told of: for whatever grants or decides by what it reads. */
+  findGenuine(where: Partial<Row>): Promise<Row | undefined>
   /** In no particular order; at most `limit`. */
   list(where: Partial<Row>, limit: number): Promise<Row[]>
   /** Every match, in no particular order: for what is compiled or changed whole, never for what a caller pages through. */
   all(where: Partial<Row>): Promise<Row[]>
+  /** Every match that Tenure wrote; the others are told of, and left out. */
+  allGenuine(where: Partial<Row>): Promise<Row[]>
   page(query: PageQuery): Promise<Row[]>
   /** A text as it may be compared with the property, in whatever direction, with the same outcome on every engine. */
   comparable(property: string, text: string): string
   count(where: Partial<Row>): Promise<number>
   insert(row: Row): Promise<void>
   insertMany(rows: readonly Row[]): Promise<void>
-  /** Whether there was such a row, and one old enough where only such a one is to be changed. */
+  /**
+   * Whether there was such a row, and one old enough where only such a one is to be changed. A forged row is not changed
+   * in anything its code covers: with a code made anew it would be as good as written here.
+   */
   update(id: string, changes: Partial<Row>, only?: OlderThan<Row>): Promise<boolean>
   /** Whether there was such a row. */
   delete(id: string): Promise<boolean>
@@ -61,52 +69,39 @@ export interface RowsOptions<Row extends ObjectLiteral> {
   readonly idProperty: string
   /** Hears of every row a write touches: the change log is written from these. */
   readonly touched: (id: string, content: RowContent) => void
+  readonly codes: UnitCodes
 }
 
 export function createRows<Row extends ObjectLiteral>(
   manager: EntityManager,
   table: EntitySchema<Row>,
-  { place, idProperty, touched }: RowsOptions<Row>,
+  { place, idProperty, touched, codes: ofUnit }: RowsOptions<Row>,
 ): Rows<Row> {
-  const select = () => whereAll(manager.createQueryBuilder(table, 'row'), place, manager, table)
+  const codes = tableCodes(table, idProperty, ofUnit)
   const byId = (id: string) => ({ ...place, [idProperty]: id }) as Partial<Row>
-
+  const { select, ...reads } = readsOf(manager, table, place, codes)
   return {
-    // Beside the place, never in its stead: what a caller asks for narrows it and does not replace it.
-    find: (where) =>
-      findRow(manager, table, [...storedValues(place, manager, table), ...storedValues(where, manager, table)]),
-    list: (where, limit) => whereAll(select(), where, manager, table).limit(limit).getMany(),
-    all: (where) => whereAll(select(), where, manager, table).getMany(),
-    page: (query) => pageOf(select(), query, manager.connection.getMetadata(table)),
-    comparable: (property, text) => comparable(columnOf(manager, table, property), text),
-    count: (where) => whereAll(select(), where, manager, table).getCount(),
+    ...reads,
     async insert(row) {
-      await insertRows(manager, table, [row])
+      await insertRows(manager, table, [codes.withCode(row)])
       touched(String(row[idProperty]), row)
     },
     async insertMany(rows) {
       for (let at = 0; at < rows.length; at += insertBatch) {
-        await insertRows(manager, table, rows.slice(at, at + insertBatch))
+        await insertRows(manager, table, rows.slice(at, at + insertBatch).map(codes.withCode))
       }
       for (const row of rows) touched(String(row[idProperty]), row)
     },
     async update(id, given, only) {
       // Who owns a row and which row it is never change; the guard refuses a statement that assigns them.
       const fixed = new Set([...Object.keys(place), idProperty])
-      const changes = Object.fromEntries(Object.entries(given).filter(([property]) => !fixed.has(property)))
-      const query = manager
-        .createQueryBuilder()
-        .update(table)
-        .set(changes as never)
-        .updateEntity(false)
-      const narrowed = andWhere(query, byId(id), manager, table)
-      if (only !== undefined) {
-        const [[, , column] = []] = storedValues({ [only.property]: only.below } as Partial<Row>, manager, table)
-        narrowed.andWhere(`${column} < :below`, { below: only.below })
-      }
-      const result = await narrowed.execute()
+      const asked = Object.entries(given).filter(([property, value]) => !fixed.has(property) && value !== undefined)
+      const changes = await codes.changesWithCode(id, Object.fromEntries(asked) as Partial<Row>, () =>
+        reads.find({ [idProperty]: id } as Partial<Row>),
+      )
+      const affected = await updateRow(manager, table, byId(id), changes, only)
       touched(id, undefined)
-      return result.affected === 1
+      return affected === 1
     },
     async delete(id) {
       const affected = await deleteRows(manager, table, byId(id))
@@ -121,6 +116,57 @@ export function createRows<Row extends ObjectLiteral>(
       return found.length
     },
   }
+}
+
+function readsOf<Row extends ObjectLiteral>(
+  manager: EntityManager,
+  table: EntitySchema<Row>,
+  place: Partial<Row>,
+  codes: TableCodes<Row>,
+) {
+  const select = () => whereAll(manager.createQueryBuilder(table, 'row'), place, manager, table)
+  // Beside the place, never in its stead: what a caller asks for narrows it and does not replace it.
+  const find = (where: Partial<Row>) => {
+    const stored = [...storedValues(place, manager, table), ...storedValues(where, manager, table)]
+    return findRow(manager, table, stored).then((row) => (row === undefined ? undefined : codes.read([row])[0]))
+  }
+  const all = async (where: Partial<Row>) => codes.read(await whereAll(select(), where, manager, table).getMany())
+  return {
+    select,
+    find,
+    async findGenuine(where: Partial<Row>) {
+      const row = await find(where)
+      return row === undefined ? undefined : codes.genuine([row])[0]
+    },
+    list: async (where: Partial<Row>, limit: number) =>
+      codes.read(await whereAll(select(), where, manager, table).limit(limit).getMany()),
+    all,
+    allGenuine: async (where: Partial<Row>) => codes.genuine(await all(where)),
+    page: (query: PageQuery) => pageOf(select(), query, manager.connection.getMetadata(table)),
+    comparable: (property: string, text: string) => comparable(columnOf(manager, table, property), text),
+    count: (where: Partial<Row>) => whereAll(select(), where, manager, table).getCount(),
+  }
+}
+
+async function updateRow<Row extends ObjectLiteral>(
+  manager: EntityManager,
+  table: EntitySchema<Row>,
+  where: Partial<Row>,
+  changes: Partial<Row>,
+  only: OlderThan<Row> | undefined,
+): Promise<number> {
+  const query = manager
+    .createQueryBuilder()
+    .update(table)
+    .set(changes as never)
+    .updateEntity(false)
+  const narrowed = andWhere(query, where, manager, table)
+  if (only !== undefined) {
+    const [[, , column] = []] = storedValues({ [only.property]: only.below } as Partial<Row>, manager, table)
+    narrowed.andWhere(`${column} < :below`, { below: only.below })
+  }
+  const { affected } = await narrowed.execute()
+  return affected ?? 0
 }
 
 async function deleteRows<Row extends ObjectLiteral>(

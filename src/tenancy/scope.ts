@@ -17,6 +17,7 @@ import {
   writeAuthorityUnit,
   writeVolumeUnit,
 } from './tenant-unit.ts'
+import { codesOfReader } from './unit-codes.ts'
 import type { WriteTurns } from './write-turns.ts'
 
 /** The only doors to tenant tables. */
@@ -64,9 +65,10 @@ const untouched = (): void => {
 
 export function createScopes(options: ScopesOptions): Scopes {
   const underWay = createCommitsUnderWay()
+  const codes = codesOfReader(options.codes)
   const reader = (manager: EntityManager, context: TenantContext, allWorkspaces: boolean): ReadScope => ({
     context,
-    rows: (table) => tenantRows(manager, table, context, { allWorkspaces, touched: untouched }),
+    rows: (table) => tenantRows(manager, table, context, { allWorkspaces, touched: untouched, codes }),
   })
   return {
     read: (context, work) =>

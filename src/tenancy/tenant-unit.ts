@@ -6,9 +6,11 @@ import type { Ids } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
 import type { CommitsUnderWay } from './commits-under-way.ts'
 import { type ChangeLog, cellLedger, type Head, lockChain, lockHead, storeChain } from './ledger.ts'
+import type { RowCodes } from './row-codes.ts'
 import type { RowContent, Rows } from './rows.ts'
 import type { TenantContext } from './tenant-context.ts'
 import { tenantRows } from './tenant-rows.ts'
+import { codesOfUnit, type UnitCodes } from './unit-codes.ts'
 import {
   keeping,
   type Mutation,
@@ -63,6 +65,7 @@ export interface UnitParts {
   readonly ids: Ids
   readonly directoryRevision: () => number
   readonly underWay: CommitsUnderWay
+  readonly codes: RowCodes
   /** Checks an admission again, under the lock: authority may have moved on since. Throws what the admission would throw now. */
   readonly readmit: (context: TenantContext, revision: number) => Promise<void>
 }
@@ -181,7 +184,7 @@ interface Place {
 }
 
 async function runTenantUnit<O extends DescMessage>(
-  { clock, ids, directoryRevision }: UnitParts,
+  { clock, ids, directoryRevision, codes }: UnitParts,
   { manager, head, order, context }: Place,
   mutation: TenantMutation<O>,
   closure: (unit: Unit) => Promise<MessageShape<O>>,
@@ -197,7 +200,7 @@ async function runTenantUnit<O extends DescMessage>(
       now: new Date(clock.nowMs()),
       directoryRevision: directoryRevision(),
     },
-    (core) => closure(unitOf(core, manager, context, changes, contents)),
+    (core) => closure(unitOf(core, manager, context, codesOfUnit(codes), { changes, contents })),
   )
   return { ...unitResult, changes, contents }
 }
@@ -206,8 +209,8 @@ function unitOf(
   core: UnitCore,
   manager: EntityManager,
   context: TenantContext,
-  changes: ChangeLog,
-  contents: RowContent[],
+  codes: UnitCodes,
+  { changes, contents }: { readonly changes: ChangeLog; readonly contents: RowContent[] },
 ): Unit {
   const touched = (table: string, workspaceId: string, id: string, content: RowContent): void => {
     changes.push([table, workspaceId, id])
@@ -216,8 +219,8 @@ function unitOf(
   return {
     ...core,
     context,
-    rows: (table) => tenantRows(manager, table, context, { allWorkspaces: false, touched }),
-    rowsOfAllWorkspaces: (table) => tenantRows(manager, table, context, { allWorkspaces: true, touched }),
+    rows: (table) => tenantRows(manager, table, context, { allWorkspaces: false, touched, codes }),
+    rowsOfAllWorkspaces: (table) => tenantRows(manager, table, context, { allWorkspaces: true, touched, codes }),
   }
 }
 

@@ -35,15 +35,19 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-type Table = 'sealed_keys' | 'signing_keys'
+type Place = 'page-token' | 'row-code' | 'signing_keys'
 
-async function envelopeIn(table: Table): Promise<SealedEnvelope> {
-  const [row] = await rows.all(`SELECT envelope FROM ${table}`)
+/** The platform keeps one signing key, and of every other key one row by its name. */
+const tableOf = (place: Place) => (place === 'signing_keys' ? place : 'sealed_keys')
+const rowOf = (place: Place) => (place === 'signing_keys' ? '' : ` WHERE key_name = '${place}'`)
+
+async function envelopeIn(place: Place): Promise<SealedEnvelope> {
+  const [row] = await rows.all(`SELECT envelope FROM ${tableOf(place)}${rowOf(place)}`)
   return fromBinary(SealedEnvelopeSchema, row?.envelope as Uint8Array)
 }
 
-async function put(table: Table, column: string, value: StoredValue): Promise<void> {
-  await rows.run(`UPDATE ${table} SET ${column} = ?`, [value])
+async function put(place: Place, column: string, value: StoredValue): Promise<void> {
+  await rows.run(`UPDATE ${tableOf(place)} SET ${column} = ?${rowOf(place)}`, [value])
 }
 
 const bytesOf = (envelope: SealedEnvelope) => toBinary(SealedEnvelopeSchema, envelope)
@@ -53,7 +57,8 @@ async function refusalAfter(
   change: () => Promise<unknown>,
   started: (server: Server) => Promise<unknown> = async () => undefined,
 ): Promise<string> {
-  const kept = await Promise.all([envelopeIn('sealed_keys'), envelopeIn('signing_keys')])
+  const places = ['page-token', 'row-code', 'signing_keys'] as const
+  const kept = await Promise.all(places.map(envelopeIn))
   const [own] = await rows.all('SELECT kid, public_key FROM signing_keys')
   await change()
   try {
@@ -64,8 +69,7 @@ async function refusalAfter(
     return startFailure(error)
   } finally {
     await rows.run('DELETE FROM signing_keys WHERE kid <> ?', [String(own?.kid)])
-    await put('sealed_keys', 'envelope', bytesOf(kept[0]))
-    await put('signing_keys', 'envelope', bytesOf(kept[1]))
+    for (const [at, envelope] of kept.entries()) await put(places[at] ?? 'page-token', 'envelope', bytesOf(envelope))
     await put('signing_keys', 'public_key', String(own?.public_key))
   }
 }
@@ -76,12 +80,21 @@ const games: readonly (readonly [string, Game])[] = [
   [
     'both exchanged',
     async (page, signing) => {
-      await put('sealed_keys', 'envelope', bytesOf(signing))
+      await put('page-token', 'envelope', bytesOf(signing))
       await put('signing_keys', 'envelope', bytesOf(page))
     },
   ],
+  ['the page key where the key of row codes was', (page) => put('row-code', 'envelope', bytesOf(page))],
+  [
+    'the key of row codes where the page key was',
+    async () => put('page-token', 'envelope', bytesOf(await envelopeIn('row-code'))),
+  ],
+  [
+    'the value of a secret where the key of row codes was',
+    (_, __, value) => put('row-code', 'envelope', bytesOf(value)),
+  ],
   ['the page key where the signing key was', (page) => put('signing_keys', 'envelope', bytesOf(page))],
-  ['the signing key where the page key was', (_, signing) => put('sealed_keys', 'envelope', bytesOf(signing))],
+  ['the signing key where the page key was', (_, signing) => put('page-token', 'envelope', bytesOf(signing))],
   [
     'the wrapped data key of the one in the other',
     (page, signing) => put('signing_keys', 'envelope', bytesOf({ ...signing, wrappedDataKey: page.wrappedDataKey })),
@@ -94,21 +107,21 @@ const games: readonly (readonly [string, Game])[] = [
     'the value of a secret where the signing key was',
     (_, __, value) => put('signing_keys', 'envelope', bytesOf(value)),
   ],
-  ['the value of a secret where the page key was', (_, __, value) => put('sealed_keys', 'envelope', bytesOf(value))],
+  ['the value of a secret where the page key was', (_, __, value) => put('page-token', 'envelope', bytesOf(value))],
   ['bytes that are no envelope', () => put('signing_keys', 'envelope', Buffer.from('nothing'))],
 ]
 
 test.each(games)('a start on rows with %s is refused with a sentence', async (_what, game) => {
   const [row] = await rows.all('SELECT envelope FROM secret_versions')
   const value = fromBinary(SealedEnvelopeSchema, row?.envelope as Uint8Array)
-  const [page, signing] = [await envelopeIn('sealed_keys'), await envelopeIn('signing_keys')]
+  const [page, signing] = [await envelopeIn('page-token'), await envelopeIn('signing_keys')]
   const words = await refusalAfter(() => game(page, signing, value))
   expect(words).toMatch(/^tenure: \S.*\.$/)
   expect(words).not.toMatch(/should not have happened|\n\s+at /)
 })
 
 test('a start of the program on exchanged keys is refused with exit code 1 and words', async () => {
-  const [page, signing] = [await envelopeIn('sealed_keys'), await envelopeIn('signing_keys')]
+  const [page, signing] = [await envelopeIn('page-token'), await envelopeIn('signing_keys')]
   await put('signing_keys', 'envelope', bytesOf(page))
   try {
     expect(await refusedStart(childEnvironment(folder))).toMatch(/^tenure: \S.*\.$/)

@@ -13,6 +13,7 @@ import { openStorage } from '../../src/storage-parts.ts'
 import { guardedTables } from '../../src/tables.ts'
 import { createRows } from '../../src/tenancy/rows.ts'
 import { startMysql } from '../rigs/mysql/start-mysql.ts'
+import { testCodes } from '../support/test-codes.ts'
 import { testConfig } from '../support/test-server.ts'
 import { everyBinding, readRecorded, valuesOf } from '../unit/sql-guard/recorded-corpus.ts'
 import { readOptions } from './bench-run.ts'
@@ -145,9 +146,15 @@ async function findOnSqlite(): Promise<number> {
     await using storage = await openStorage(config, createRuntime(config, { log: silentLog }))
     const tenantId = rowOf(0)[0] ?? ''
     const binding = { kind: 'tenant', tenantId, workspaceId: nilUuid, allWorkspaces: false } as const
+    const codes = testCodes()
     const find = () =>
       storage.cell.read(binding, (manager) =>
-        createRows(manager, UserTable, { place: { tenantId }, idProperty: 'userId', touched: () => undefined }).find({
+        createRows(manager, UserTable, {
+          place: { tenantId },
+          idProperty: 'userId',
+          touched: () => undefined,
+          codes,
+        }).find({
           userId: 'none',
         }),
       )

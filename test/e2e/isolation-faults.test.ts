@@ -13,6 +13,7 @@ let server: TestServer
 let rows: SideDoor
 let acme: TenantFixture
 let globex: TenantFixture
+let roleCode: Uint8Array
 let marked: { readonly workspaceId: string; readonly displayName: string }
 
 beforeAll(async () => {
@@ -33,6 +34,8 @@ beforeAll(async () => {
     .createUser({ parent: acme.name, userId: 'dave', user: { ...carol, subject: 'dave@acme' } })
   await server.client(UserService).deleteUser({ name: `${acme.name}/users/dave` })
   expect(await look()).toEqual({})
+  const [role] = await rows.all('SELECT row_code FROM roles WHERE tenant_id = ?', [acme.uid])
+  roleCode = role?.row_code as Uint8Array
   const [canary] = await rows.all(
     `SELECT workspaces.workspace_id AS id, workspaces.display_name AS name FROM workspaces, tenant_heads
       WHERE workspaces.tenant_id = tenant_heads.tenant_id AND tenant_heads.slug = 'tenure-canary-a'`,
@@ -147,7 +150,25 @@ const faults: readonly Fault[] = [
       'UPDATE memberships SET roles = ? WHERE tenant_id = ? AND slug = ?',
       () => ['["roles/viewer"]', acme.uid, 'viewer-bot'],
     ],
-    seen: () => ({ decisions: `decision-differs ${acme.uid}` }),
+    seen: () => ({ 'row-codes': `forged-row ${acme.uid} memberships`, decisions: `decision-differs ${acme.uid}` }),
+  },
+  {
+    name: 'an administrator of the platform made by hand',
+    plant: [
+      'UPDATE platform_service_accounts SET roles = ? WHERE slug = ?',
+      () => ['["roles/platform.admin","roles/owner"]', 'isolation-canary'],
+    ],
+    mend: [
+      'UPDATE platform_service_accounts SET roles = ? WHERE slug = ?',
+      () => ['["roles/platform.admin"]', 'isolation-canary'],
+    ],
+    seen: () => ({ 'row-codes': 'forged-row 00000000-0000-0000-0000-000000000000 platform_service_accounts' }),
+  },
+  {
+    name: 'a code that is not that of its row',
+    plant: ['UPDATE roles SET row_code = ? WHERE tenant_id = ?', () => [Buffer.alloc(32, 1), acme.uid]],
+    mend: ['UPDATE roles SET row_code = ? WHERE tenant_id = ?', () => [roleCode, acme.uid]],
+    seen: () => ({ 'row-codes': `forged-row ${acme.uid} roles` }),
   },
   {
     name: 'a value of one canary in what the other is answered',

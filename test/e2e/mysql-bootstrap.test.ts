@@ -10,6 +10,7 @@ import { isCommit, mysqlErrorPacket } from '../rigs/mysql/mysql-packets.ts'
 import { type FaultProxy, openFaultProxy } from '../rigs/tcp-fault-proxy.ts'
 import { openSideDoor, type SideDoor } from '../support/side-door.ts'
 import { databaseUrlOf, ensureDatabase, mysqlAdministrator } from '../support/test-database.ts'
+import { ensureKeyring, keyringSettingsOf } from '../support/test-keyring.ts'
 import { testConfig } from '../support/test-server.ts'
 
 let folder: string
@@ -43,6 +44,7 @@ async function openMachine(name: string): Promise<Machine> {
   url.host = `${network.host}:${network.port}`
   const file = join(folder, `${name}-root-api-key`)
   const env = { TENURE_DATABASE_URL: url.href, TENURE_REPLICA: name, TENURE_ROOT_KEY_FILE: file }
+  await ensureKeyring(keyringSettingsOf(folder))
   const config = testConfig(folder, env)
   const runtime = createRuntime(config, { log: silentLog })
   const platform = await openPlatform(config, runtime)

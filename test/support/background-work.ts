@@ -6,10 +6,12 @@ import type { Runtime } from '../../src/server.ts'
 import type { Database } from '../../src/storage/database.ts'
 import { type AccessFact, writeBatches } from '../../src/tenancy/access-batch.ts'
 import { createChainEnds } from '../../src/tenancy/chain-ends.ts'
+import { giveCodes } from '../../src/tenancy/coded-rows.ts'
 import { sweepHeads } from '../../src/tenancy/head-sweep.ts'
 import { JournalFollower } from '../../src/tenancy/journal-follower.ts'
 import { cellLedger, directoryLedger, isCommitted, type Ledger } from '../../src/tenancy/ledger.ts'
 import { type PlatformCapability, platformBindingOf } from '../../src/tenancy/platform-capability.ts'
+import { codesOf } from './row-code-checks.ts'
 import type { SideDoor } from './side-door.ts'
 import type { TestServer } from './test-server.ts'
 
@@ -19,6 +21,7 @@ export async function doBackgroundWork(test: TestServer, sideDoor: SideDoor, run
   const { storage, capabilities } = platform
   const tenants = await sideDoor.all('SELECT tenant_id, slug FROM tenant_placements ORDER BY slug')
   const tenantIds = tenants.map(({ tenant_id }) => String(tenant_id) as TenantId)
+  await giveCodesAnew(test)
   await followJournals(test)
   await sweepHeads({ cell: storage.cell, capability: capabilities['change-feed'], compare: async () => undefined })
   await readMissedChanges(test, tenantIds)
@@ -54,6 +57,17 @@ async function makeCheckpoints(test: TestServer, { clock }: Runtime, tenantIds: 
   }
   await book.sweep(new Date(clock.nowMs() + 60_000))
   await book.forget('story-0')
+}
+
+/** What a first start does with rows from before there were codes, and a look at more rows than are read at once. */
+async function giveCodesAnew({ server }: TestServer): Promise<void> {
+  const { codedRows } = server.platform
+  const bySingleRows = { ...codedRows, pageSize: 1 }
+  await giveCodes(bySingleRows)
+  const { count, forged } = await codesOf({
+    server: { ...server, platform: { ...server.platform, codedRows: bySingleRows } },
+  })
+  if (count === 0 || forged.length > 0) throw new Error(`of ${count} rows ${forged.length} have no code`)
 }
 
 async function followJournals({ server }: TestServer): Promise<void> {

@@ -16,6 +16,7 @@ import { TenantPlacementTable } from '../../src/tenants/tenant-table.ts'
 import { copyDatabase } from './copy-database.ts'
 import { openSideDoor, type SideDoor } from './side-door.ts'
 import { databaseUrlOf } from './test-database.ts'
+import { keyringSettingsOf } from './test-keyring.ts'
 import { startTestServer, type TestServer, testConfig } from './test-server.ts'
 
 /** The kernel under a running server, reached from the side: for what no RPC can be asked to do. */
@@ -50,7 +51,7 @@ export async function openKernel(): Promise<Kernel> {
     },
     verify: (tenantId) => verifyIn(platform, tenantId),
     sideDoor,
-    copy: () => copyOf(test.databaseUrl),
+    copy: () => copyOf(test),
     async [Symbol.asyncDispose]() {
       await sideDoor[Symbol.asyncDispose]()
       await test[Symbol.asyncDispose]()
@@ -58,15 +59,15 @@ export async function openKernel(): Promise<Kernel> {
   }
 }
 
-async function copyOf(url: string): Promise<KernelCopy> {
+async function copyOf({ databaseUrl, folder: original }: TestServer): Promise<KernelCopy> {
   const folder = mkdtempSync(join(tmpdir(), 'tenure-copy-'))
-  await copyDatabase(url, databaseUrlOf(folder))
+  await copyDatabase(databaseUrl, databaseUrlOf(folder))
   const sideDoor = await openSideDoor(databaseUrlOf(folder))
   let platform: Platform | undefined
   return {
     sideDoor,
     async verify(tenantId) {
-      const config = testConfig(folder)
+      const config = testConfig(folder, keyringSettingsOf(original))
       platform = await openPlatform(config, createRuntime(config, { log: silentLog }))
       return verifyIn(platform, tenantId)
     },

@@ -7,6 +7,7 @@ import { secrets } from './0006-secrets.ts'
 import { operations } from './0007-operations.ts'
 import { diagnostics } from './0008-diagnostics.ts'
 import { auditCheckpoints } from './0009-audit-checkpoints.ts'
+import { rowCodes } from './0010-row-codes.ts'
 import type { Migration } from './migration.ts'
 
 /** The one list. Order is by number; a number is never reused and a migration that was released is never changed. */
@@ -20,6 +21,7 @@ export const migrations: readonly Migration[] = [
   operations,
   diagnostics,
   auditCheckpoints,
+  rowCodes,
 ]
 
 export const schemaVersion = migrations.length

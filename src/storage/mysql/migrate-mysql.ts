@@ -39,7 +39,7 @@ export async function migrateMysql(
     // Not without need: the account a server runs under may have no right to create tables.
     if (missing.length > 0) await connection.query(migrationsTable)
     for (const { number, name, mysql } of missing) {
-      for (const statement of mysql) await connection.query(statement)
+      for (const statement of mysql) await applyStatement(connection, statement)
       await connection.execute('INSERT INTO schema_migrations (number, name, apply_time) VALUES (?, ?, ?)', [
         number,
         name,
@@ -48,6 +48,18 @@ export async function migrateMysql(
     }
     return missing.map(({ number }) => number)
   })
+}
+
+const duplicateColumn = 1060
+
+/** MySQL has no words for adding a column where there is none: one that is there was added before an interruption. */
+async function applyStatement(connection: Connection, statement: string): Promise<void> {
+  try {
+    await connection.query(statement)
+  } catch (error) {
+    const isThere = error instanceof Error && 'errno' in error && error.errno === duplicateColumn
+    if (!isThere || !/^ALTER TABLE \w+ ADD COLUMN \w+ [^,]+$/.test(statement)) throw error
+  }
 }
 
 /** The schema as the server has it. */

@@ -73,6 +73,12 @@ describe('migrating', () => {
   })
 })
 
+function undoOf(statement: string): string {
+  const added = /^ALTER TABLE (\w+) ADD COLUMN (\w+)/.exec(statement)
+  if (added !== null) return `ALTER TABLE ${added[1]} DROP COLUMN ${added[2]}`
+  return `DROP TABLE ${/EXISTS (\w+)/.exec(statement)?.[1]}`
+}
+
 describe('a migration that was interrupted', () => {
   let scratch: ScratchDatabase
   let whole: Schema
@@ -89,7 +95,7 @@ describe('a migration that was interrupted', () => {
   )('in $number after $done statements is finished by the next run', async ({ number, done }) => {
     const later = migrations.filter((migration) => migration.number >= number)
     const lost = later.flatMap(({ mysql }, index) => mysql.slice(index === 0 ? done : 0))
-    for (const statement of lost) await scratch.admin.query(`DROP TABLE ${/EXISTS (\w+)/.exec(statement)?.[1]}`)
+    for (const statement of lost.reverse()) await scratch.admin.query(undoOf(statement))
     await scratch.admin.query('DELETE FROM schema_migrations WHERE number >= ?', [number])
 
     expect(await migrateMysql(scratch.server, clock)).toEqual(later.map((migration) => migration.number))

@@ -17,6 +17,7 @@ import { createRows, type RowContent, type Rows } from '../../../src/tenancy/row
 import type { TenantContext } from '../../../src/tenancy/tenant-context.ts'
 import { tenantRows } from '../../../src/tenancy/tenant-rows.ts'
 import { TenantHeadTable } from '../../../src/tenants/tenant-table.ts'
+import { testCodes } from '../../support/test-codes.ts'
 import { testConfig } from '../../support/test-server.ts'
 
 const acme = '018f0000-0000-7000-8000-00000000000a' as TenantId
@@ -49,6 +50,7 @@ function users(manager: EntityManager, tenantId: TenantId = acme): Rows<UserRow>
     place: { tenantId },
     idProperty: 'userId',
     touched: (id, content) => touched.push([id, content]),
+    codes: testCodes(),
   })
 }
 
@@ -82,7 +84,7 @@ describe('the rows of one place', () => {
   test('are found and listed there, and whatever is asked for beside it only narrows that', async () => {
     await inTenant(acme, async (manager) => {
       const rows = users(manager)
-      expect(await rows.find({ slug: 'a' })).toEqual(userRow(acme, 'a', { email: `a@${acme}` }))
+      expect(await rows.find({ slug: 'a' })).toMatchObject(userRow(acme, 'a', { email: `a@${acme}` }))
       expect(await rows.find({ slug: 'z' })).toBeUndefined()
       expect(await rows.find({ email: `a@${globex}` })).toBeUndefined()
       expect(ids(await rows.list({}, 2))).toHaveLength(2)
@@ -201,7 +203,11 @@ describe('the rows of a context', () => {
     await inTenant(acme, async (manager) => {
       const heard: unknown[][] = []
       const open = (allWorkspaces: boolean) =>
-        tenantRows(manager, SecretTable, context, { allWorkspaces, touched: (...told) => heard.push(told) })
+        tenantRows(manager, SecretTable, context, {
+          allWorkspaces,
+          touched: (...told) => heard.push(told),
+          codes: testCodes(),
+        })
       for (const row of [secretRow(prod, 'one'), secretRow(stage, 'two')]) await open(true).insert(row)
       expect((await open(false).all({})).map(({ secretId }) => secretId)).toEqual(['one'])
       expect((await open(true).all({})).map(({ secretId }) => secretId).sort()).toEqual(['one', 'two'])
@@ -221,6 +227,7 @@ describe('the rows of a context', () => {
       const rows = tenantRows(manager, UserTable, context, {
         allWorkspaces: false,
         touched: (...told) => heard.push(told),
+        codes: testCodes(),
       })
       expect(ids(await rows.all({}))).toEqual(['a', 'b', 'c'])
       await rows.delete('a')

@@ -1,0 +1,71 @@
+import { create } from '@bufbuild/protobuf'
+import { EmptySchema } from '@bufbuild/protobuf/wkt'
+import { createForgedRows, type ForgedRows } from './forged-rows.ts'
+import type { Keyring } from './keyring/keyring.ts'
+import { openPlatformKey, platformKeys } from './platform-keys.ts'
+import type { Runtime } from './server.ts'
+import type { Storage } from './storage-parts.ts'
+import { cellTables, directoryTables } from './tables.ts'
+import { type CodedRowsParts, giveCodes } from './tenancy/coded-rows.ts'
+import type { Directory } from './tenancy/directory.ts'
+import type { PlatformCapabilities } from './tenancy/platform-capability.ts'
+import { createRowCodes, type RowCodes } from './tenancy/row-codes.ts'
+
+/** The codes on rows that grant power, of every tenant and of the platform. */
+export interface PlatformCodes {
+  readonly codes: RowCodes
+  readonly codedRows: CodedRowsParts
+  readonly onForgedRow: ForgedRows['onForgedRow']
+  /** Before the first such row is read: their key is sealed in the directory, and only the keyring opens it. */
+  openWith(directory: Directory, keyring: Keyring): Promise<void>
+}
+
+export function createPlatformCodes(
+  storage: Storage,
+  capabilities: PlatformCapabilities,
+  runtime: Runtime,
+): PlatformCodes {
+  const { forged, onForgedRow } = createForgedRows(runtime)
+  const codes = createRowCodes(forged)
+  const homes = [
+    { database: storage.directory, tables: directoryTables },
+    { database: storage.cell, tables: cellTables },
+  ]
+  const codedRows = { homes, capability: capabilities['row-codes'], codes }
+  return {
+    ...{ codes, codedRows, onForgedRow },
+    async openWith(directory, keyring) {
+      const parts = { directory, capability: capabilities['sealed-keys'], keyring, ...runtime }
+      const key = await openPlatformKey(parts, platformKeys.rowCode, (made) =>
+        begin(made, codedRows, directory, runtime),
+      )
+      codes.open(key)
+    },
+  }
+}
+
+/**
+ * Where there is no key yet, the rows that are there get their codes before it is kept: a start that was interrupted in
+ * between finds no key, and begins anew. From then on a row without a code grants nothing. Whoever takes the key away
+ * makes the next start begin again; the log and the platform's audit say so.
+ */
+async function begin(
+  key: Uint8Array,
+  rows: CodedRowsParts,
+  directory: Directory,
+  { log, ids }: Runtime,
+): Promise<void> {
+  rows.codes.open(key)
+  const count = await giveCodes(rows)
+  if (count === 0) return
+  log.warn({ count }, 'rows that grant power were given codes; this happens once in the life of a database')
+  const actor = { principal: 'tenure', credential: '', requestId: ids.next(), clientIp: '' }
+  const mutation = {
+    ...{ event: 'rowCodes.begin', target: '', idempotency: undefined },
+    ...{ response: EmptySchema, validateOnly: false },
+  }
+  await directory.write(rows.capability, actor, mutation, async (unit) => {
+    unit.note('rows', count)
+    return create(EmptySchema)
+  })
+}

@@ -1,0 +1,11 @@
+import { createRowCodes } from '../../src/tenancy/row-codes.ts'
+import { codesOfUnit, type UnitCodes } from '../../src/tenancy/unit-codes.ts'
+
+/** Codes under a key that everybody knows, for rows that are written without a server. */
+export function testCodes(): UnitCodes {
+  const codes = createRowCodes(({ table }) => {
+    throw new Error(`a row of ${table} is forged`)
+  })
+  codes.open(Buffer.alloc(32, 1))
+  return codesOfUnit(codes)
+}
