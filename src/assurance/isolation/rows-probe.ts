@@ -1,6 +1,6 @@
 import { pinsOf, type Table } from '../../tenancy/pins.ts'
-import type { Reference, RowSurvey } from '../../tenancy/row-survey.ts'
-import type { Probe } from './probe.ts'
+import type { Reference, RowSurvey, TenantSlice } from '../../tenancy/row-survey.ts'
+import type { Looking, Probe } from './probe.ts'
 
 /** What refers to what. Roles of memberships are a list in one column; the probe of decisions sees those. */
 const references: readonly Reference[] = [
@@ -38,23 +38,32 @@ async function notOf<Row extends { readonly tenantId: string }>(
 export function ownershipProbe(survey: RowSurvey, tables: readonly Table[], beingPurged: BeingPurged): Probe {
   return {
     name: 'ownership',
-    async look({ checked, found, pause }) {
-      for (const table of tables) {
-        await pause()
-        const { table: subject, columns } = pinsOf(table)
-        checked(await survey.count(table))
-        for (const { tenantId } of await notOf(beingPurged, () => survey.tenantless(table))) {
-          const description = `Rows of ${subject} name a tenant that is not there, or was purged.`
-          found({ kind: 'tenantless-row', tenantUid: tenantId, subject, description })
-        }
-        if (!columns.includes('workspace_id')) continue
-        const workspaceless = () => survey.workspaceless(table, alsoOfTenant.has(subject))
-        for (const { tenantId, id } of await notOf(beingPurged, workspaceless)) {
-          const description = `Rows of ${subject} name the workspace ${id}, which their tenant does not have.`
-          found({ kind: 'workspaceless-row', tenantUid: tenantId, subject, description })
-        }
-      }
+    async look(looking) {
+      for await (const slice of survey.slices())
+        for (const table of tables) await lookAtOwners(looking, survey, beingPurged, table, slice)
     },
+  }
+}
+
+async function lookAtOwners(
+  { checked, found, pause }: Looking,
+  survey: RowSurvey,
+  beingPurged: BeingPurged,
+  table: Table,
+  slice: TenantSlice,
+): Promise<void> {
+  await pause()
+  const { table: subject, columns } = pinsOf(table)
+  checked(await survey.count(table, slice))
+  for (const { tenantId } of await notOf(beingPurged, () => survey.tenantless(table, slice))) {
+    const description = `Rows of ${subject} name a tenant that is not there, or was purged.`
+    found({ kind: 'tenantless-row', tenantUid: tenantId, subject, description })
+  }
+  if (!columns.includes('workspace_id')) return
+  const workspaceless = () => survey.workspaceless(table, slice, alsoOfTenant.has(subject))
+  for (const { tenantId, id } of await notOf(beingPurged, workspaceless)) {
+    const description = `Rows of ${subject} name the workspace ${id}, which their tenant does not have.`
+    found({ kind: 'workspaceless-row', tenantUid: tenantId, subject, description })
   }
 }
 
@@ -63,15 +72,17 @@ export function referencesProbe(survey: RowSurvey, beingPurged: BeingPurged): Pr
   return {
     name: 'references',
     async look({ checked, found, pause }) {
-      for (const reference of references) {
-        await pause()
-        checked()
-        const subject = `${reference.from}.${reference.column}`
-        for (const { tenantId, id, heldBy } of await notOf(beingPurged, () => survey.broken(reference))) {
-          const kind = heldBy === '' ? 'orphan-reference' : 'cross-tenant-reference'
-          const where = heldBy === '' ? 'nobody has' : `tenant ${heldBy} has`
-          const description = `A row of ${reference.from} refers to ${id} of ${reference.to}, which ${where}.`
-          found({ kind, tenantUid: tenantId, subject, description })
+      for await (const slice of survey.slices()) {
+        for (const reference of references) {
+          await pause()
+          checked()
+          const subject = `${reference.from}.${reference.column}`
+          for (const { tenantId, id, heldBy } of await notOf(beingPurged, () => survey.broken(reference, slice))) {
+            const kind = heldBy === '' ? 'orphan-reference' : 'cross-tenant-reference'
+            const where = heldBy === '' ? 'nobody has' : `tenant ${heldBy} has`
+            const description = `A row of ${reference.from} refers to ${id} of ${reference.to}, which ${where}.`
+            found({ kind, tenantUid: tenantId, subject, description })
+          }
         }
       }
     },
