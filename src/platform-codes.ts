@@ -16,8 +16,11 @@ export interface PlatformCodes {
   readonly codes: RowCodes
   readonly codedRows: CodedRowsParts
   readonly onForgedRow: ForgedRows['onForgedRow']
-  /** Before the first such row is read: their key is sealed in the directory, and only the keyring opens it. */
-  openWith(directory: Directory, keyring: Keyring): Promise<void>
+  /**
+   * Before the first such row is read: their key is sealed in the directory, and only the keyring opens it. Answers how
+   * many rows were given codes, undefined where none had to. `evenIfLost`: also where there were codes before.
+   */
+  openWith(directory: Directory, keyring: Keyring, evenIfLost: boolean): Promise<number | undefined>
 }
 
 export function createPlatformCodes(
@@ -34,30 +37,32 @@ export function createPlatformCodes(
   const codedRows = { homes, capability: capabilities['row-codes'], codes }
   return {
     ...{ codes, codedRows, onForgedRow },
-    async openWith(directory, keyring) {
+    async openWith(directory, keyring, evenIfLost) {
       const parts = { directory, capability: capabilities['sealed-keys'], keyring, ...runtime }
-      const key = await openPlatformKey(parts, platformKeys.rowCode, (made) =>
-        begin(made, codedRows, directory, runtime),
-      )
-      codes.open(key)
+      let given: number | undefined
+      const beforeKept = async (made: Uint8Array) => {
+        given = await begin(made, codedRows, directory, runtime)
+      }
+      codes.open(await openPlatformKey(parts, platformKeys.rowCode, { beforeKept, evenIfLost }))
+      return given
     },
   }
 }
 
 /**
  * Where there is no key yet, the rows that are there get their codes before it is kept: a start that was interrupted in
- * between finds no key, and begins anew. From then on a row without a code grants nothing. Whoever takes the key away
- * makes the next start begin again; the log and the platform's audit say so.
+ * between finds no key, and begins anew. From then on a row without a code grants nothing, and where the key is taken
+ * away nothing starts. That there was a beginning, the log and the platform's audit say.
  */
 async function begin(
   key: Uint8Array,
   rows: CodedRowsParts,
   directory: Directory,
   { log, ids }: Runtime,
-): Promise<void> {
+): Promise<number> {
   rows.codes.open(key)
   const count = await giveCodes(rows)
-  if (count === 0) return
+  if (count === 0) return count
   log.warn({ count }, 'rows that grant power were given codes; this happens once in the life of a database')
   const actor = { principal: 'tenure', credential: '', requestId: ids.next(), clientIp: '' }
   const mutation = {
@@ -68,4 +73,5 @@ async function begin(
     unit.note('rows', count)
     return create(EmptySchema)
   })
+  return count
 }

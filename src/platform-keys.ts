@@ -21,13 +21,18 @@ export interface PlatformKey {
   readonly name: string
   /** Authenticated with it, so that the envelope of one key opens as no other. */
   readonly purpose: string
+  /**
+   * A key of the keyring that stands for: there was one. It is made when the key is kept, and nothing is sealed with it.
+   * Who takes the key out of the database cannot make a start believe that there never was one.
+   */
+  readonly anchor?: string
 }
 
 export const platformKeys = {
   /** What page tokens are sealed with. */
   pageToken: { name: 'page-token', purpose: 'page-token-key' },
   /** What the codes of rows that grant power are made with. */
-  rowCode: { name: 'row-code', purpose: 'row-code-key' },
+  rowCode: { name: 'row-code', purpose: 'row-code-key', anchor: 'tenure-row-codes' },
 } as const satisfies Record<string, PlatformKey>
 
 function placeOf({ purpose }: PlatformKey) {
@@ -60,12 +65,8 @@ function openAdapter(config: Config['keyring'], runtime: Runtime): Promise<Keyri
 
 /** A key that lets its material out must stop the start: it would take years of secrets with it before anybody looks. */
 async function checkPlatformKey(keyring: Keyring): Promise<void> {
-  try {
-    await keyring.describeKey(platformKeyId)
-  } catch (error) {
-    // Before the first start there is none.
-    if (!(error instanceof KeyringError && error.reason === 'UNKNOWN_KEY')) throw error
-  }
+  // Before the first start there is none.
+  await isThere(keyring, platformKeyId)
 }
 
 export interface PlatformKeyParts extends Pick<Runtime, 'random' | 'clock'> {
@@ -74,20 +75,41 @@ export interface PlatformKeyParts extends Pick<Runtime, 'random' | 'clock'> {
   readonly keyring: Keyring
 }
 
-/** Opens the key, and makes it where there is none yet. `beforeKept` hears of one that is new before anything is stored. */
+export interface FirstKeyOptions {
+  /** Hears of a key that is new before anything is stored. */
+  readonly beforeKept?: (key: Uint8Array) => Promise<void>
+  /** A new one is made also where there was one before: somebody has said so. */
+  readonly evenIfLost?: boolean
+}
+
+/** Opens the key, and makes it where there is none yet. */
 export async function openPlatformKey(
   parts: PlatformKeyParts,
   which: PlatformKey,
-  beforeKept: (key: Uint8Array) => Promise<void> = async () => undefined,
+  options: FirstKeyOptions = {},
 ): Promise<Uint8Array> {
   const { directory, capability, keyring } = parts
-  const { name: keyName } = which
+  const { name: keyName, anchor } = which
   const stored = await directory.read(capability, (scope) => scope.rows(SealedKeyTable).find({ keyName }))
-  if (stored !== undefined) return unseal(keyring, which, stored.envelope)
+  const key =
+    stored === undefined ? await makeKey(parts, which, options) : await unseal(keyring, which, stored.envelope)
+  // Behind the key, because a start may end between the two: the next one makes up for it.
+  if (anchor !== undefined) await inWords(keyring.createKey(anchor))
+  return key
+}
+
+async function makeKey(parts: PlatformKeyParts, which: PlatformKey, options: FirstKeyOptions): Promise<Uint8Array> {
+  const { directory, capability, keyring } = parts
+  const { name: keyName, anchor } = which
+  if (anchor !== undefined && options.evenIfLost !== true && (await inWords(isThere(keyring, anchor)))) {
+    throw new StartError(
+      'The key that rows are coded with is gone from the database, and the keyring says that there was one. Put back what was taken from sealed_keys. Where that cannot be, look at who has power in this database, and then run tenure recode.',
+    )
+  }
   const key = Buffer.alloc(keyBytes)
   parts.random(key)
   const envelope = await sealFirst(parts, which, key)
-  await beforeKept(key)
+  await options.beforeKept?.(key)
   const createTime = new Date(parts.clock.nowMs())
   try {
     await directory.writeUnlogged(capability, (scope) =>
@@ -96,7 +118,7 @@ export async function openPlatformKey(
   } catch (error) {
     // Another server started on the same empty database, and was first.
     if (!(error instanceof TenureError && error.reason === 'ALREADY_EXISTS')) throw error
-    return openPlatformKey(parts, which, beforeKept)
+    return openPlatformKey(parts, which, options)
   }
   return key
 }
@@ -106,11 +128,21 @@ async function sealFirst(
   which: PlatformKey,
   key: Uint8Array,
 ): Promise<Uint8Array> {
+  await inWords(keyring.createKey(platformKeyId))
+  return inWords(sealValue(keyring, platformKeyId, placeOf(which), key, random))
+}
+
+function inWords<T>(asked: Promise<T>): Promise<T> {
+  return asked.catch((error: unknown) => Promise.reject(asStartError(error)))
+}
+
+async function isThere(keyring: Keyring, keyId: string): Promise<boolean> {
   try {
-    await keyring.createKey(platformKeyId)
-    return await sealValue(keyring, platformKeyId, placeOf(which), key, random)
+    await keyring.describeKey(keyId)
+    return true
   } catch (error) {
-    throw asStartError(error)
+    if (error instanceof KeyringError && error.reason === 'UNKNOWN_KEY') return false
+    throw error
   }
 }
 

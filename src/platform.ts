@@ -58,10 +58,21 @@ export interface Platform extends AsyncDisposable {
   readonly keyring: Keyring
   /** Over every row that grants power. */
   readonly codedRows: CodedRowsParts
+  /** How many of them were given codes at this start; undefined: they had theirs. */
+  readonly recodedRows: number | undefined
+}
+
+export interface OpenPlatformOptions {
+  /** Rows that grant power are given new codes as they stand, where the key of their codes was lost. */
+  readonly recode?: boolean
 }
 
 /** Migrates, opens, and finishes what a crash interrupted. Nothing listens yet. */
-export async function openPlatform(config: Config, runtime: Runtime): Promise<Platform> {
+export async function openPlatform(
+  config: Config,
+  runtime: Runtime,
+  { recode = false }: OpenPlatformOptions = {},
+): Promise<Platform> {
   await using stack = new AsyncDisposableStack()
   const storage = stack.use(await openStorage(config, runtime))
   const capabilities = issuePlatformCapabilities()
@@ -69,7 +80,7 @@ export async function openPlatform(config: Config, runtime: Runtime): Promise<Pl
     meteredKeyring(await openKeyring(config, runtime), runtime.clock, runtime.metrics.keyringCalled),
   )
   const opened = await storage.alone(async () => {
-    const kernel = await openKernel(config, runtime, storage, capabilities, keyring)
+    const kernel = await openKernel(config, runtime, storage, capabilities, { keyring, recode })
     stack.use(kernel)
     const interrupted = await kernel.tenants.mendInterrupted()
     if (interrupted > 0) runtime.log.info({ count: interrupted }, 'finished what a crash had interrupted')
@@ -103,7 +114,7 @@ async function openKernel(
   runtime: Runtime,
   storage: Storage,
   capabilities: PlatformCapabilities,
-  keyring: Keyring,
+  { keyring, recode }: { readonly keyring: Keyring; readonly recode: boolean },
 ) {
   await using stack = new AsyncDisposableStack()
   const { clock, ids } = runtime
@@ -120,7 +131,7 @@ async function openKernel(
     committed: (revision, changes) => platformChanged(late, capabilities, catalogue, revision, changes),
   })
   late.directory = directory
-  await openWith(directory, keyring)
+  const recodedRows = await openWith(directory, keyring, recode)
   const cells = await registerCells(directory, capabilities.bootstrap, config.cells, runtime)
   for (const each of cells) await claimCell(storage.cell, capabilities['cell-identity'], each, clock)
   await seedOwnPermissions(directory, capabilities['permission-catalogue'], runtime)
@@ -148,7 +159,7 @@ async function openKernel(
   const owned = stack.move()
   const onCommitted = (listener: CommitListener) => void listeners.push(listener)
   return {
-    ...{ directory, catalogue, feeds, codedRows, onCommitted, onForgedRow },
+    ...{ directory, catalogue, feeds, codedRows, recodedRows, onCommitted, onForgedRow },
     onGrowth: growth.on,
     ...deciding,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

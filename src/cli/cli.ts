@@ -6,6 +6,7 @@ import { callCommand } from './call-command.ts'
 import { doctorCommand } from './doctor-command.ts'
 import { addGuardDdl } from './guard-command.ts'
 import { migrateCommand } from './migrate-command.ts'
+import { recodeCommand } from './recode-command.ts'
 import { restoredCommand } from './restored-command.ts'
 import { serveCommand } from './serve-command.ts'
 import { type VerifyCheckpointsOptions, verifyCheckpointsCommand } from './verify-checkpoints-command.ts'
@@ -59,6 +60,11 @@ function serverCommands(command: AddCommand, finish: Finish, stop: AbortSignal):
     'Tell the database that it was restored: revisions handed out before are lost from now on.',
     'tenure restored',
   ).action(() => finish(restoredCommand()))
+  command(
+    'recode',
+    'Give the rows that grant power new codes, as they stand, where the key of their codes was lost. Look at them first.',
+    'tenure recode',
+  ).action(() => finish(recodeCommand()))
   command('migrate', 'Show or apply database migrations.', 'tenure migrate plan')
     .argument('<action>', 'up, status or plan')
     .option('-o, --output <format>', 'text or json', 'text')

@@ -16,6 +16,7 @@ import { openPlatform } from '../../src/platform.ts'
 import { createRuntime, type Server, startServer } from '../../src/server.ts'
 import { openFaultProxy } from '../rigs/tcp-fault-proxy.ts'
 import { type ChildServer, childEnvironment, endChild, runTenure, startChild } from '../support/child-server.ts'
+import { forgetAnchor } from '../support/keyring-anchor.ts'
 import { openSideDoor } from '../support/side-door.ts'
 import { databaseUrlOf, ensureDatabase, mysqlAdministrator } from '../support/test-database.ts'
 import { ensureKeyring, keyringSettingsOf } from '../support/test-keyring.ts'
@@ -141,6 +142,7 @@ test.each([
     {
       await using rows = await openSideDoor(databaseUrlOf(folder))
       await rows.run('DELETE FROM sealed_keys')
+      await forgetAnchor(configOf('first'))
     }
     const network = stack.use(await openFaultProxy(mysqlAdministrator()))
     const url = new URL(databaseUrlOf(folder))

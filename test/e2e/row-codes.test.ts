@@ -10,7 +10,9 @@ import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { type LogFields, silentLog } from '../../src/observe/log.ts'
 import { tenureServices } from '../../src/rpc/services.ts'
 import { bearer, callJson, methodName } from '../attack/caller.ts'
+import { childEnvironment, refusedStart, runTenure } from '../support/child-server.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { forgetAnchor } from '../support/keyring-anchor.ts'
 import { reasonOf } from '../support/reason.ts'
 import { codesOf } from '../support/row-code-checks.ts'
 import { openSideDoor, type SideDoor } from '../support/side-door.ts'
@@ -47,8 +49,13 @@ async function begins({ client }: TestServer) {
   return auditEvents
 }
 
-/** As a version without codes leaves a database behind. */
-async function forgetCodes(rows: SideDoor): Promise<void> {
+/** As a version without codes leaves an installation behind. */
+async function forgetCodes({ config }: TestServer, rows: SideDoor): Promise<void> {
+  await forgetAnchor(config)
+  await takeCodesAway(rows)
+}
+
+async function takeCodesAway(rows: SideDoor): Promise<void> {
   await rows.run("DELETE FROM sealed_keys WHERE key_name = 'row-code'")
   for (const table of coded) await rows.run(`UPDATE ${table} SET row_code = NULL`)
 }
@@ -68,7 +75,7 @@ test('rows from before there were codes get theirs at the first start, once, and
   const { count } = await codesOf(before)
   await before.stop()
   await using rows = await openSideDoor(before.databaseUrl)
-  await forgetCodes(rows)
+  await forgetCodes(before, rows)
   const warnings: LogFields[] = []
   const upgraded = await start({ ...silentLog, warn: (fields) => void warnings.push(fields) })
   expect(await codesOf(upgraded)).toEqual({ count, forged: [] })
@@ -89,13 +96,56 @@ test('a first start that was interrupted between codes and key leaves nobody wit
   const acme = await seedTenant(before, 'acme')
   await before.stop()
   await using rows = await openSideDoor(before.databaseUrl)
-  await forgetCodes(rows)
+  await forgetCodes(before, rows)
   // The codes of a key that was never kept.
   for (const table of ['users', 'memberships'])
     await rows.run(`UPDATE ${table} SET row_code = ?`, [Buffer.alloc(32, 3)])
   await using after = await start()
   expect((await codesOf(after)).forged).toEqual([])
   expect(await reads(after, acme)).toBe('OK')
+})
+
+test('who takes the key of the codes out of the database, and every code with it, makes no start believe in what stands there', async () => {
+  const before = await start()
+  await seedPermissions(before)
+  const acme = await seedTenant(before, 'acme')
+  await before.stop()
+  await using rows = await openSideDoor(before.databaseUrl)
+  await rows.run(`UPDATE memberships SET roles = '["roles/owner"]' WHERE slug = 'viewer-bot'`)
+  await takeCodesAway(rows)
+  const env = childEnvironment(folder)
+  for (const command of ['serve', 'bootstrap', 'restored']) {
+    expect(await refusedStart(env, [command])).toMatch(
+      /^tenure: The key that rows are coded with is gone .* run tenure recode\.$/,
+    )
+  }
+  // Somebody has looked, put the row right, and says so.
+  await rows.run(`UPDATE memberships SET roles = '["roles/viewer"]' WHERE slug = 'viewer-bot'`)
+  const told = await runTenure(['recode'], env)
+  expect(told).toMatchObject({
+    code: 0,
+    stderr: '',
+    stdout: expect.stringMatching(/^\d+ rows that grant power have new/),
+  })
+  expect((await runTenure(['recode'], env)).stdout).toBe('The key of the codes is there. Nothing was changed.\n')
+  await using after = await start()
+  expect(await reads(after, acme)).toBe('OK')
+  expect((await codesOf(after)).forged).toEqual([])
+  expect(await begins(after)).toHaveLength(1)
+}, 120_000)
+
+test('a start that ended between key and anchor is made up for by the next', async () => {
+  const before = await start()
+  await seedPermissions(before)
+  const acme = await seedTenant(before, 'acme')
+  await before.stop()
+  await forgetAnchor(before.config)
+  const next = await start()
+  expect(await reads(next, acme)).toBe('OK')
+  await next.stop()
+  await using rows = await openSideDoor(before.databaseUrl)
+  await takeCodesAway(rows)
+  expect(await refusedStart(childEnvironment(folder))).toMatch(/^tenure: The key that rows are coded with is gone/)
 })
 
 test('no honest change makes a forged row good: it is refused, and the row can be taken away', async () => {
