@@ -25,15 +25,19 @@ export function openBackground(config: Config, runtime: Runtime, platform: Platf
     alerts.raise('row.forged', { table, tenant_uid: tenantId, row: id }),
   )
   const violations = stack.use(openGuardRefusals(platform, runtime, alerts))
-  stack.use(openAuditCheckpoints(config, runtime, platform, keys, alerts))
+  const checkpoints = openAuditCheckpoints(config, runtime, platform, keys, alerts)
   const late: { jobs?: JobRunner } = {}
+  // Together: where the database is away each waits its time.
+  stack.defer(async () => {
+    await Promise.all([late.jobs?.[Symbol.asyncDispose](), checkpoints[Symbol.asyncDispose]()])
+  })
   const wake = () => late.jobs?.wake()
   return {
     wake,
     flushViolations: () => violations.flush(),
     start(pipeline) {
       const diagnosis = openDiagnosis(config, runtime, platform, keys, pipeline, alerts)
-      late.jobs = stack.use(openJobs(platform, runtime, keys, [diagnosis]))
+      late.jobs = openJobs(platform, runtime, keys, [diagnosis])
       stack.use(
         startDiagnosisSchedule({
           ...{ directory: platform.directory, capability: platform.capabilities.diagnostics, ...runtime },

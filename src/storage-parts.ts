@@ -158,15 +158,14 @@ async function openMysqlStorage(
   }
   stack.use(name)
   const shared = { server, serverVersion, guard, maxWaiting, clock, jitter, failed }
-  const directory = stack.use(
-    await openMysqlDatabase({
-      ...shared,
-      entities: directoryTables,
-      readers: readersOfDirectory,
-      writers: writersOfDirectory,
-    }),
-  )
-  const cell = stack.use(await openMysqlDatabase({ ...shared, entities: allCellTables, ...config.databasePool }))
+  // Together: where the server swallows everything each waits its time.
+  const databases: AsyncDisposable[] = []
+  stack.defer(async () => void (await Promise.all(databases.map((each) => each[Symbol.asyncDispose]()))))
+  const pool = { readers: readersOfDirectory, writers: writersOfDirectory }
+  const directory = await openMysqlDatabase({ ...shared, entities: directoryTables, ...pool })
+  databases.push(directory)
+  const cell = await openMysqlDatabase({ ...shared, entities: allCellTables, ...config.databasePool })
+  databases.push(cell)
   const owned = stack.move()
   return {
     ...{ directory, cell, engine: 'mysql' as const, schemaVersion },

@@ -62,7 +62,8 @@ const sweepMs = 60 * 60_000
 /** Chains that do not grow are signed for again, so that old checkpoints need not be kept for them. */
 const refreshMs = 7 * 24 * 60 * 60_000
 const keepMs = 60 * 60_000
-const endMs = 3_000
+/** Of a server that stops: what it does not come to is the next one's. */
+const endMs = 1_000
 
 export function startCheckpointKeeper(parts: CheckpointKeeperParts): CheckpointKeeper {
   return new Keeper(parts)
