@@ -204,7 +204,7 @@ describe('a server that is told to stop', () => {
   test('lets running calls finish, takes no new ones, and cuts what does not end', async () => {
     const server = await startSmallServer({ limits: { maxDeadlineMs: 400 } })
     const running = transports.map((transport) => playOne(server.endpoint, transport, createWorkspace, never, admin))
-    await new Promise((resolve) => setTimeout(resolve, 150))
+    await expect.poll(() => server.small.calls.length, { timeout: 10_000 }).toBe(running.length)
     const startedMs = performance.now()
     const stopped = server[Symbol.asyncDispose]()
     const codes = (await Promise.all(running)).map((played) => played.code)
@@ -219,7 +219,7 @@ describe('a server that is told to stop', () => {
     const running = (['connect json', 'connect proto', 'grpc-web', 'grpc over connect-node'] as const).map(
       (transport) => playOne(server.endpoint, transport, createWorkspace, never, admin),
     )
-    await new Promise((resolve) => setTimeout(resolve, 150))
+    await expect.poll(() => server.small.calls.length, { timeout: 10_000 }).toBe(running.length)
     await server.stopHttp()
     for (const played of await Promise.all(running)) {
       expect(played, played.transport).toMatchObject({ code: 'UNAVAILABLE', reason: 'SHUTTING_DOWN' })
