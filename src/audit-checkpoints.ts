@@ -1,9 +1,6 @@
+import type { CheckpointEvents } from './assurance/checkpoints/checkpoint-events.ts'
 import { createCheckpointEvidence } from './assurance/checkpoints/checkpoint-evidence.ts'
-import {
-  type CheckpointEvents,
-  type CheckpointKeeper,
-  startCheckpointKeeper,
-} from './assurance/checkpoints/checkpoint-keeper.ts'
+import { type CheckpointKeeper, startCheckpointKeeper } from './assurance/checkpoints/checkpoint-keeper.ts'
 import { type CheckpointSink, fileSink, stdoutSink, webhookSink } from './assurance/checkpoints/checkpoint-sink.ts'
 import { platformTenantId } from './base/ids.ts'
 import type { Config } from './config/config.ts'
@@ -12,7 +9,6 @@ import type { Keys } from './keys.ts'
 import type { AlertHook } from './observe/alert-hook.ts'
 import type { Platform } from './platform.ts'
 import type { Runtime } from './server.ts'
-import { authorityChain } from './tenancy/audit-chain.ts'
 import { createChainEnds } from './tenancy/chain-ends.ts'
 import { type CheckpointBook, createCheckpointBook } from './tenancy/checkpoint-book.ts'
 
@@ -66,12 +62,12 @@ function eventsTo({ log, metrics }: Runtime, alerts: AlertHook): CheckpointEvent
       log.error({ tenantId, chain, problem }, 'an audit chain is not what was signed for')
       alerts.raise('audit.rewritten', { tenant_uid: tenantId, chain, problem })
     },
-    restored({ tenantId, chain }) {
-      // Of a tenant all chains go together.
-      if (chain !== authorityChain) return
-      const whose = tenantId === platformTenantId ? 'the platform' : tenantId
-      log.warn({ tenantId }, `the audit chains of ${whose} go on from a restored database`)
-    },
+    rewrittenCount: metrics.auditChainsRewritten,
+    restored: ({ tenantId, chain }) =>
+      log.warn(
+        { tenantId, chain },
+        'an audit chain goes on from a restored database; without a restore it was rewritten',
+      ),
     lost(number) {
       log.error({ number }, 'audit checkpoints are gone from the database')
       alerts.raise('audit.rewritten', {

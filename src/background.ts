@@ -1,5 +1,7 @@
+import type { CheckpointKeeper } from './assurance/checkpoints/checkpoint-keeper.ts'
 import { startDiagnosisSchedule } from './assurance/isolation/diagnosis-schedule.ts'
 import { openAuditCheckpoints } from './audit-checkpoints.ts'
+import { settledWithin } from './base/settled-within.ts'
 import type { Config } from './config/config.ts'
 import { openDiagnosis } from './diagnosis.ts'
 import { openGuardRefusals } from './guard-refusals.ts'
@@ -29,7 +31,7 @@ export function openBackground(config: Config, runtime: Runtime, platform: Platf
   const late: { jobs?: JobRunner } = {}
   // Together: where the database is away each waits its time.
   stack.defer(async () => {
-    await Promise.all([late.jobs?.[Symbol.asyncDispose](), checkpoints[Symbol.asyncDispose]()])
+    await Promise.all([late.jobs?.[Symbol.asyncDispose](), endCheckpoints(platform, checkpoints)])
   })
   const wake = () => late.jobs?.wake()
   return {
@@ -48,6 +50,15 @@ export function openBackground(config: Config, runtime: Runtime, platform: Platf
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
+}
+
+const lastChangesMs = 1_000
+
+/** The last checkpoint is to hold what was done until the end. */
+async function endCheckpoints({ accessLog, feeds }: Platform, checkpoints: CheckpointKeeper): Promise<void> {
+  const heard = accessLog.flush().then(() => Promise.all([feeds.followCell(), feeds.followDirectory()]))
+  await settledWithin(heard, lastChangesMs)
+  await checkpoints[Symbol.asyncDispose]()
 }
 
 function openAlerts({ alerts }: Config, { clock, ids, log }: Runtime): AlertHook {

@@ -6,7 +6,7 @@ import { openPlatformKey, platformKeys } from './platform-keys.ts'
 import type { Runtime } from './server.ts'
 import type { Storage } from './storage-parts.ts'
 import { cellTables, directoryTables } from './tables.ts'
-import { type CodedRowsParts, giveCodes } from './tenancy/coded-rows.ts'
+import { type CodedRowsParts, giveCodes, hasCodedRows } from './tenancy/coded-rows.ts'
 import type { Directory } from './tenancy/directory.ts'
 import type { PlatformCapabilities } from './tenancy/platform-capability.ts'
 import { createRowCodes, type RowCodes } from './tenancy/row-codes.ts'
@@ -43,7 +43,12 @@ export function createPlatformCodes(
       const beforeKept = async (made: Uint8Array) => {
         given = await begin(made, codedRows, directory, runtime)
       }
-      codes.open(await openPlatformKey(parts, platformKeys.rowCode, { beforeKept, evenIfLost }))
+      codes.open(
+        await openPlatformKey(parts, platformKeys.rowCode, {
+          beforeKept,
+          evenIfLost: async () => evenIfLost || !(await hasCodedRows(codedRows)),
+        }),
+      )
       return given
     },
   }

@@ -78,8 +78,8 @@ export interface PlatformKeyParts extends Pick<Runtime, 'random' | 'clock'> {
 export interface FirstKeyOptions {
   /** Hears of a key that is new before anything is stored. */
   readonly beforeKept?: (key: Uint8Array) => Promise<void>
-  /** A new one is made also where there was one before: somebody has said so. */
-  readonly evenIfLost?: boolean
+  /** Whether a new one may be made where there was one before. */
+  readonly evenIfLost?: () => Promise<boolean>
 }
 
 /** Opens the key, and makes it where there is none yet. */
@@ -101,7 +101,8 @@ export async function openPlatformKey(
 async function makeKey(parts: PlatformKeyParts, which: PlatformKey, options: FirstKeyOptions): Promise<Uint8Array> {
   const { directory, capability, keyring } = parts
   const { name: keyName, anchor } = which
-  if (anchor !== undefined && options.evenIfLost !== true && (await inWords(isThere(keyring, anchor)))) {
+  const isLost = anchor !== undefined && (await inWords(isThere(keyring, anchor)))
+  if (isLost && (await options.evenIfLost?.()) !== true) {
     throw new StartError(
       'The key that rows are coded with is gone from the database, and the keyring says that there was one. Put back what was taken from sealed_keys. Where that cannot be, look at who has power in this database, and then run tenure recode.',
     )

@@ -38,13 +38,17 @@ export async function loadCatalogue(
   capability: PlatformCapability<'permission-catalogue'>,
   catalogue: PermissionCatalogue,
 ): Promise<void> {
-  const rows = await directory.read(capability, (scope) => permissionRows(scope).all({}))
-  const platformOnly = new Set(ownPermissions.filter((each) => each.platformOnly).map(({ name }) => name))
-  const entries: CataloguedPermission[] = rows.map(({ permissionId, effect, service }) => ({
-    name: permissionId,
+  const rows = await directory.read(capability, (scope) => permissionRows(scope).allGenuine({}))
+  // What Tenure's own permissions are, this version of it says, whatever the rows that list them hold.
+  const own = ownPermissions.map(({ name, effect, platformOnly }) => ({
+    name,
     effect,
-    service,
-    platformOnly: platformOnly.has(permissionId),
+    service: ownService,
+    platformOnly,
   }))
-  catalogue.replaceAll(entries)
+  const names = new Set(own.map(({ name }) => name))
+  const ofProducts: CataloguedPermission[] = rows
+    .filter(({ permissionId, service }) => !names.has(permissionId) && service !== ownService)
+    .map(({ permissionId, effect, service }) => ({ name: permissionId, effect, service, platformOnly: false }))
+  catalogue.replaceAll([...own, ...ofProducts])
 }

@@ -135,12 +135,16 @@ async function assertMayTouch(
       reachAll,
     )
     for (const reference of roles) {
-      const permissions = isTemplate(reference)
-        ? templatePermissions(parts.catalogue, reference)
-        : ((await roleRows(scope).find({ roleId: reference }))?.permissions ?? [])
-      assertContains(parts.catalogue, held, parts.catalogue.bitsOf(permissions))
+      assertContains(parts.catalogue, held, await powerOfRole(parts, scope, reference))
     }
   }
+}
+
+/** A role that is not there, or that somebody else wrote, may be any role once it is put back. */
+async function powerOfRole({ catalogue }: GrantsParts, scope: ReadScope, reference: string): Promise<Bitset> {
+  if (isTemplate(reference)) return catalogue.bitsOf(templatePermissions(catalogue, reference))
+  const role = await roleRows(scope).findGenuine({ roleId: reference })
+  return role === undefined ? catalogue.tenantGrantable : catalogue.bitsOf(role.permissions)
 }
 
 async function assertHolds(

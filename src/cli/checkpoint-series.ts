@@ -7,7 +7,7 @@ import {
 import { verifyDocument } from '../jwt/signed-document.ts'
 import type { VerificationKeys } from '../jwt/verification-keys.ts'
 
-/** A chain as the series tells of it: the points it went through, oldest first, at most as many as a server compares at once. */
+/** A chain as the series tells of it: every point it went through, oldest first. One left out would be one that may be rewritten. */
 export interface KeptChain {
   readonly tenant: string
   readonly tenantUid: string
@@ -35,9 +35,6 @@ interface Followed extends Omit<KeptChain, 'points'> {
   timeline: string
   points: Pick<CheckpointChain, 'sequence' | 'hash'>[]
 }
-
-/** As many as VerifyAuditChain takes. */
-const maxPoints = 100
 
 /** Reads what was kept outside, of one server or several, in any order, and finds what does not fit together. */
 export class CheckpointReader {
@@ -127,7 +124,7 @@ function follow(chains: Map<string, Followed>, next: CheckpointChain, number: nu
     problems.push(`${nameOf(next)} is at ${sequence} in checkpoint ${number}, and was at ${last.sequence} before.`)
   }
   known.timeline = timeline
-  known.points = [...known.points, { sequence, hash }].slice(-maxPoints)
+  known.points.push({ sequence, hash })
   return problems
 }
 

@@ -91,20 +91,29 @@ async function compare(chains: readonly KeptChain[], audit: Audit, address: stri
   return { chains: chains.length, purged, problems }
 }
 
+/** As many as VerifyAuditChain takes at once. */
+const maxPoints = 1_000
+
 /** Undefined: it is what it must be. */
 async function verdictOf(audit: Audit, { tenant, chain, points }: KeptChain): Promise<string | undefined> {
-  const knownPoints = points.filter(({ sequence }) => sequence > 0)
+  const known = points.filter(({ sequence }) => sequence > 0)
   try {
-    const { valid, problem } = await audit.verifyAuditChain({
-      ...{ parent: tenant, chain },
-      knownPoints: knownPoints.map(({ sequence, hash }) => ({ sequence: BigInt(sequence), hash })),
-    })
-    return valid ? undefined : problem
+    for (let at = 0; at === 0 || at < known.length; at += maxPoints) {
+      const knownPoints = known.slice(at, at + maxPoints)
+      const { valid, problem } = await audit.verifyAuditChain({
+        ...{ parent: tenant, chain },
+        knownPoints: knownPoints.map(({ sequence, hash }) => ({ sequence: BigInt(sequence), hash })),
+      })
+      if (!valid) return problem
+    }
+    return undefined
   } catch (error) {
     if (ConnectError.from(error).code !== Code.NotFound) throw error
     const filter = `event = "tenants.purged" AND target = "${tenant}"`
     const { auditEvents } = await audit.listAuditEvents({ filter, pageSize: 1 })
-    return auditEvents.length > 0 ? 'purged' : 'It is not there any more, and nobody has purged its tenant.'
+    return auditEvents.length > 0
+      ? 'purged'
+      : 'It is not there any more, and no purge of its tenant has come to its end.'
   }
 }
 

@@ -191,7 +191,7 @@ class Runner implements JobRunner {
     const now = new Date(clock.nowMs())
     const expired = { sql: 'row.expireTime <= :now', parameters: { now } }
     for (const home of homes) {
-      await home.write((rows) => sweepRows(rows, { old: expired, idProperty: 'operationId' }))
+      await home.write(async (rows) => void (await sweepRows(rows, { old: expired, idProperty: 'operationId' })))
     }
   }
 }

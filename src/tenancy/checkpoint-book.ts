@@ -31,7 +31,7 @@ export interface CheckpointBook {
   /** Those nobody outside has, the oldest first: of that maker, and of anybody who made them before `time`. */
   unshipped(maker: string, time: Date, limit: number): Promise<AuditCheckpointRow[]>
   markShipped(number: number, time: Date): Promise<void>
-  /** Deletes some of those that are outside, older than `time`, and that no chain needs any more. */
+  /** Deletes those that are outside, older than `time`, and that no chain needs any more. */
   sweep(time: Date): Promise<void>
   /** The tenant is no more. */
   forget(tenantId: string): Promise<void>
@@ -65,13 +65,19 @@ export function createCheckpointBook(
     unshipped: (maker, time, limit) => read((manager) => unshipped(manager, maker, time, limit)),
     markShipped: (number, shippedTime) =>
       write(async (manager) => void (await checkpointsIn(manager).update(String(number), { shippedTime }))),
-    sweep: (time) => write((manager) => sweep(manager, time)),
+    async sweep(time) {
+      // In small transactions: what came together in a busy hour must not keep the next checkpoint waiting.
+      for (let left = maxSweeps; left > 0 && (await write((manager) => sweep(manager, time))); left -= 1);
+    },
     forget: (tenantId) =>
       write(async (manager) => {
         await platformScope(manager, []).rows(AuditCheckpointEndTable).deleteAll({ tenantId })
       }),
   }
 }
+
+/** More than servers make in some hours, with a hundred deleted at a time. */
+const maxSweeps = 1_000
 
 /** One snapshot, or one transaction, of the directory. */
 type InBook = <T>(work: (manager: EntityManager) => Promise<T>) => Promise<T>
@@ -111,7 +117,7 @@ function unshipped(manager: EntityManager, maker: string, time: Date, limit: num
 }
 
 /** Never the newest: the next one goes on from it. */
-function sweep(manager: EntityManager, time: Date): Promise<void> {
+function sweep(manager: EntityManager, time: Date): Promise<boolean> {
   const unused = 'NOT EXISTS (SELECT 1 FROM audit_checkpoint_ends held WHERE held.number = row.number)'
   const newest = '(SELECT MAX(newest.number) FROM audit_checkpoints newest)'
   const old = { sql: `row.shippedTime < :time AND ${unused} AND row.number < ${newest}`, parameters: { time } }

@@ -86,6 +86,8 @@ export const platformTables = {
     directory_journal: 'write',
     platform_service_accounts: 'write',
     platform_api_keys: 'write',
+    permissions: 'write',
+    tenant_placements: 'write',
     users: 'write',
     service_accounts: 'write',
     memberships: 'write',

@@ -1,5 +1,5 @@
 import type { EntitySchema, ObjectLiteral } from 'typeorm'
-import { TenureError } from '../base/errors.ts'
+import { notFound, TenureError } from '../base/errors.ts'
 import type { Ids, TenantId } from '../base/ids.ts'
 import { nilUuid } from '../base/ids.ts'
 import type { Database, Written } from '../storage/database.ts'
@@ -64,6 +64,11 @@ async function insertTenant(
   await cell.write(platformBindingOf(capability), async (manager) => {
     const found = await lockHead(manager, cellLedger, tenantId, forUpdate)
     if (found !== undefined) return { value: undefined, keep: false }
+    // Heads are never deleted: where there is a history, somebody took it away to have the tenant begin anew.
+    const history: unknown[] = await manager.query('SELECT sequence FROM journal WHERE tenant_id = ? LIMIT 1', [
+      tenantId,
+    ])
+    if (history.length > 0) throw notFound()
     const changes: ChangeLog = []
     const kernelPart = { tenantId: tenant.tenantId, revision: 0, sequence: 0, chainHash: chainStart }
     for (const { table, row } of [

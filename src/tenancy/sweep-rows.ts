@@ -12,11 +12,11 @@ export interface Sweep<Row> {
   readonly without?: readonly (keyof Row & string)[]
 }
 
-/** Deletes what is kept no longer, a bounded number at a time. */
+/** Deletes what is kept no longer, a bounded number at a time. Answers whether there may be more. */
 export async function sweepRows<Row extends ObjectLiteral>(
   rows: Rows<Row>,
   { old, idProperty, without }: Sweep<Row>,
-): Promise<void> {
+): Promise<boolean> {
   const found = await rows.page({
     conditions: [old],
     orderBy: [{ property: idProperty, descending: false }],
@@ -24,4 +24,5 @@ export async function sweepRows<Row extends ObjectLiteral>(
     ...(without === undefined ? {} : { without }),
   })
   for (const row of found) await rows.delete(String(row[idProperty]))
+  return found.length === sweepBatch
 }

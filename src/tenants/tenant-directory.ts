@@ -1,4 +1,4 @@
-import { notFound } from '../base/errors.ts'
+import { notFound, TenureError } from '../base/errors.ts'
 import type { Ids, TenantId } from '../base/ids.ts'
 import { firstOwnerRows } from '../people/first-owner-store.ts'
 import type { Directory } from '../tenancy/directory.ts'
@@ -44,7 +44,9 @@ export function createTenantDirectory(options: TenantDirectoryOptions): TenantDi
   const { directory, capabilities } = options
   const capability = capabilities['tenant-directory']
   const complete = async (tenantId: string): Promise<TenantPlacementRow> => {
-    const found = await directory.read(capability, (scope) => scope.rows(TenantPlacementTable).find({ tenantId }))
+    const found = await directory.read(capability, (scope) =>
+      scope.rows(TenantPlacementTable).findGenuine({ tenantId }),
+    )
     if (found === undefined) throw notFound()
     if (found.provisioning === null) return found
     await provision(options, found)
@@ -80,7 +82,12 @@ export function createTenantDirectory(options: TenantDirectoryOptions): TenantDi
       const interrupted = await directory.read(capability, (scope) =>
         scope.rows(TenantPlacementTable).list({ state: 'PROVISIONING' }, interruptedBatch),
       )
-      for (const { tenantId } of interrupted) await complete(tenantId)
+      for (const { tenantId } of interrupted) {
+        await complete(tenantId).catch((error: unknown) => {
+          // Written by somebody else: told of, and never begun.
+          if (!(error instanceof TenureError && error.reason === 'NOT_FOUND')) throw error
+        })
+      }
       const projected = await directory.read(capability, (scope) => scope.rows(TenantPlacementTable).all({}))
       const versions = new Map(projected.map(({ tenantId, version }) => [tenantId, version]))
       const behind = (await options.heads()).filter(

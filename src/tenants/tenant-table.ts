@@ -1,4 +1,5 @@
 import { EntitySchema } from 'typeorm'
+import { coded, rowCodeColumn } from '../base/coded-columns.ts'
 import { asciiColumn, bytesColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
 import type { TenantHeadRow, TenantPlacementRow } from './tenant.ts'
 
@@ -37,12 +38,16 @@ export const TenantHeadTable = new EntitySchema<TenantHeadRow>({
   },
 })
 
-export const TenantPlacementTable = new EntitySchema<TenantPlacementRow>({
-  name: 'tenant_placements',
-  columns: { ...fieldColumns(), provisioning: jsonColumn('provisioning', { nullable: true }) },
-  indices: [
-    { name: 'tenant_placements_slug', columns: ['slug'], unique: true },
-    { name: 'tenant_placements_state', columns: ['state', 'slug'] },
-    { name: 'tenant_placements_created', columns: ['createTime', 'slug'] },
-  ],
-})
+export const TenantPlacementTable = coded(
+  new EntitySchema<TenantPlacementRow>({
+    name: 'tenant_placements',
+    columns: { ...fieldColumns(), provisioning: jsonColumn('provisioning', { nullable: true }), ...rowCodeColumn() },
+    indices: [
+      { name: 'tenant_placements_slug', columns: ['slug'], unique: true },
+      { name: 'tenant_placements_state', columns: ['state', 'slug'] },
+      { name: 'tenant_placements_created', columns: ['createTime', 'slug'] },
+    ],
+  }),
+  // It says who is to own the tenant, and a start acts on it.
+  ['provisioning'],
+)

@@ -148,6 +148,18 @@ test('a start that ended between key and anchor is made up for by the next', asy
   expect(await refusedStart(childEnvironment(folder))).toMatch(/^tenure: The key that rows are coded with is gone/)
 })
 
+test('an empty database beside the keyring of an old one begins like any other', async () => {
+  const before = await start()
+  await before.stop()
+  await using rows = await openSideDoor(before.databaseUrl)
+  for (const table of [...coded, 'permissions', 'tenant_placements', 'sealed_keys', 'signing_keys'])
+    await rows.run(`DELETE FROM ${table}`)
+  rmSync(before.config.rootKeyFile)
+  await using after = await start()
+  expect(await begins(after)).toEqual([])
+  expect((await codesOf(after)).forged).toEqual([])
+})
+
 test('no honest change makes a forged row good: it is refused, and the row can be taken away', async () => {
   await using server = await start()
   await seedPermissions(server)

@@ -5,10 +5,13 @@ import { type CheckpointDocument, digestOf } from '../../jwt/audit-checkpoint.ts
 import { signDocument } from '../../jwt/signed-document.ts'
 import type { SigningKey } from '../../jwt/signing-key.ts'
 import { type ChainEnds, type ChainNow, type ChainPlace, keyOf } from '../../tenancy/chain-ends.ts'
-import type { CheckpointBook, CheckpointEnd } from '../../tenancy/checkpoint-book.ts'
+import type { CheckpointBook } from '../../tenancy/checkpoint-book.ts'
 import type { AuditCheckpointRow } from '../../tenancy/checkpoint-tables.ts'
 import { outsidePlaces } from '../../tenancy/place-check.ts'
-import { type ChainJudgement, judgeChain } from './chain-judgement.ts'
+import { ChainJudge } from './chain-judge.ts'
+import { suspectsOf } from './chain-sweep.ts'
+import type { CheckpointEvents } from './checkpoint-events.ts'
+import { CheckpointShipper } from './checkpoint-shipper.ts'
 import type { CheckpointSink } from './checkpoint-sink.ts'
 
 /** Makes checkpoints of every chain that grows, and sees that they leave the database. Disposing makes the last one. */
@@ -18,20 +21,6 @@ export interface CheckpointKeeper extends AsyncDisposable {
   missed(): void
   /** One round now, after the one under way. Rejects where the database is away. */
   round(): Promise<void>
-}
-
-export interface CheckpointEvents {
-  /** A chain is not what was signed for. Once for each chain. */
-  rewritten(place: ChainPlace, problem: string): void
-  /** A tenant, or the platform, goes on from a restored database. */
-  restored(place: ChainPlace): void
-  /** The newest checkpoint this server knew of is not there any more. */
-  lost(number: number): void
-  unshipped(error: unknown): void
-  /** A round failed in a way that does not mend itself. */
-  failed(error: unknown): void
-  /** Everything committed before that time is in a checkpoint that is outside; so many chains are not what was signed for. */
-  current(timeMs: number, rewritten: number): void
 }
 
 export interface CheckpointKeeperParts {
@@ -53,14 +42,8 @@ const roundMs = 4_000
 const courtesyMs = 1_500
 /** Of one checkpoint: some hundred kilobytes. */
 const maxChains = 2_000
-const maxCheckpointsPerRound = 10
-/** What its maker has not shipped by then, another server ships. */
-const abandonedMs = 15_000
-const shippedAtOnce = 20
 /** Every chain is looked at again, for what nothing tells of: a tail that was cut, a chain taken away. */
 const sweepMs = 60 * 60_000
-/** Chains that do not grow are signed for again, so that old checkpoints need not be kept for them. */
-const refreshMs = 7 * 24 * 60 * 60_000
 const keepMs = 60 * 60_000
 /** Of a server that stops: what it does not come to is the next one's. */
 const endMs = 1_000
@@ -71,18 +54,21 @@ export function startCheckpointKeeper(parts: CheckpointKeeperParts): CheckpointK
 
 class Keeper implements CheckpointKeeper {
   readonly #parts: CheckpointKeeperParts
-  readonly #pending = new Map<string, ChainPlace>()
-  readonly #rewritten = new Set<string>()
+  readonly #judge: ChainJudge
+  readonly #shipper: CheckpointShipper
+  /** Chains that have grown and wait for the next round. */
+  #pending = new Map<string, ChainPlace>()
   #sweptAtMs = Number.NEGATIVE_INFINITY
   #newest = 0
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
-  #unshipped = false
   #ended = false
 
   constructor(parts: CheckpointKeeperParts) {
     this.#parts = parts
-    this.#schedule()
+    this.#judge = new ChainJudge(parts)
+    this.#shipper = new CheckpointShipper(parts)
+    this.#schedule(roundMs)
   }
 
   grown(place: ChainPlace): void {
@@ -93,104 +79,97 @@ class Keeper implements CheckpointKeeper {
     this.#sweptAtMs = Number.NEGATIVE_INFINITY
   }
 
-  round(): Promise<void> {
-    const round = this.#running.then(() => outsidePlaces(() => this.#round()))
-    this.#running = round.catch(() => undefined)
-    return round
+  async round(): Promise<void> {
+    await this.#next()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer)
     this.#ended = true
-    await settledWithin(this.round(), endMs)
+    await settledWithin(this.#next(), endMs)
   }
 
-  #schedule(): void {
+  /** Answers when to come again, in milliseconds. */
+  #next(): Promise<number> {
+    const round = this.#running.then(() => outsidePlaces(() => this.#round()))
+    this.#running = round.then(
+      () => undefined,
+      () => undefined,
+    )
+    return round
+  }
+
+  #schedule(inMs: number): void {
     const tick = async (): Promise<void> => {
+      let againMs = roundMs
       try {
-        await this.round()
+        againMs = await this.#next()
       } catch (error) {
         if (!isAway(error)) this.#parts.events.failed(error)
       }
-      if (!this.#ended) this.#schedule()
+      if (!this.#ended) this.#schedule(againMs)
     }
-    this.#timer = setTimeout(() => void tick(), roundMs * (0.75 + this.#parts.jitter() / 2)).unref()
+    this.#timer = setTimeout(() => void tick(), inMs * (0.75 + this.#parts.jitter() / 2)).unref()
   }
 
-  async #round(): Promise<void> {
+  async #round(): Promise<number> {
     const { clock, events } = this.#parts
     const startMs = clock.nowMs()
     await this.#sweep()
-    let whole = this.#pending.size === 0
-    for (let made = 0; !whole && made < maxCheckpointsPerRound; made += 1) {
-      if (!(await this.#checkpoint())) break
-      whole = this.#pending.size === 0
-    }
-    const shipped = await this.#ship()
-    if (whole && shipped) events.current(startMs, this.#rewritten.size)
+    // What grows from here on is the next round's: under steady growth this one would have no end.
+    const work = [...this.#pending.values()]
+    this.#pending = new Map()
+    const left = await this.#checkpoint(work).catch((error: unknown) => {
+      this.#comeBackTo(work)
+      throw error
+    })
+    this.#comeBackTo(left)
+    const shipped = await this.#shipper.ship()
+    if (left.length === 0 && shipped) events.current(startMs)
+    return left.length === 0 ? roundMs : courtesyMs
+  }
+
+  /** What has grown again meanwhile is there already. */
+  #comeBackTo(places: readonly ChainPlace[]): void {
+    for (const place of places) if (!this.#pending.has(keyOf(place))) this.grown(place)
   }
 
   /** Looks at every chain there is, once an hour and where something may have been missed. */
   async #sweep(): Promise<void> {
-    const { ends, book, clock } = this.#parts
+    const { book, clock } = this.#parts
     const nowMs = clock.monotonicMs()
-    if (nowMs - this.#sweptAtMs < sweepMs) return
-    const refresh = new Date(clock.nowMs() - refreshMs)
-    for (let after = ''; ; ) {
-      const { chains, last } = await ends.page(after)
-      if (last === undefined) break
-      const there = new Map(chains.map((chain) => [keyOf(chain), chain]))
-      for (const end of await book.endsBetween(after, last, refresh)) {
-        const now = there.get(keyOf(end))
-        const asKnown = now?.sequence === end.sequence && Buffer.from(now.chainHash).equals(end.chainHash)
-        if (!asKnown || end.old) this.grown(end)
-        if (asKnown) there.delete(keyOf(end))
-      }
-      for (const chain of there.values()) this.grown(chain)
-      after = last
-    }
-    await book.sweep(new Date(clock.nowMs() - keepMs))
+    const before = this.#sweptAtMs
+    if (nowMs - before < sweepMs) return
+    // First, so that what is missed meanwhile asks for another one.
     this.#sweptAtMs = nowMs
+    try {
+      for await (const place of suspectsOf(this.#parts)) this.grown(place)
+      await book.sweep(new Date(clock.nowMs() - keepMs))
+    } catch (error) {
+      this.#sweptAtMs = before
+      throw error
+    }
   }
 
-  /** One checkpoint of some of the chains that have grown. False: not now. */
-  async #checkpoint(): Promise<boolean> {
-    const { book, clock, events, maker } = this.#parts
-    const places = [...this.#pending.values()].slice(0, maxChains)
-    const last = await book.last()
-    if ((last?.number ?? 0) < this.#newest) events.lost(this.#newest)
-    this.#newest = last?.number ?? 0
-    if (last !== undefined && last.maker !== maker && clock.nowMs() - last.createTime.getTime() < courtesyMs) {
-      return false
+  /** As many checkpoints as these chains need. Answers the chains there is none for yet. */
+  async #checkpoint(work: readonly ChainPlace[]): Promise<readonly ChainPlace[]> {
+    const { book, events } = this.#parts
+    for (let at = 0; at < work.length; at += maxChains) {
+      const last = await book.last()
+      if ((last?.number ?? 0) < this.#newest) events.lost(this.#newest)
+      this.#newest = last?.number ?? 0
+      if (this.#wasJustMade(last)) return work.slice(at)
+      const held = await this.#judge.toBeSigned(work.slice(at, at + maxChains))
+      if (held.length > 0 && !(await this.#append(last, held))) return work.slice(at)
     }
-    const judged = await this.#judge(places)
-    const held = judged.flatMap(([place, judgement]) => toBeSigned(place, judgement))
-    if (held.length > 0 && !(await this.#append(last, held))) return false
-    for (const place of places) {
-      // Another one there by now: it has grown again since it was looked at.
-      if (this.#pending.get(keyOf(place)) === place) this.#pending.delete(keyOf(place))
-    }
-    return true
+    return []
   }
 
-  async #judge(places: readonly ChainPlace[]): Promise<(readonly [ChainPlace, ChainJudgement])[]> {
-    const { book, ends, events } = this.#parts
-    // In this order: what is known first.
-    const known = await book.endsOf(places)
-    const now = await ends.now(places)
-    const points = known.filter((end): end is CheckpointEnd => end !== undefined)
-    const hashes = new Map((await ends.hashesAt(points)).map((hash, at) => [keyOf(points[at] as CheckpointEnd), hash]))
-    return places.map((place, at) => {
-      const key = keyOf(place)
-      const judgement = judgeChain(known[at], now[at], hashes.get(key))
-      if (judgement.kind === 'rewritten' && !this.#rewritten.has(key)) {
-        this.#rewritten.add(key)
-        events.rewritten(place, judgement.problem)
-      }
-      if (judgement.kind !== 'rewritten') this.#rewritten.delete(key)
-      if (judgement.kind === 'restored') events.restored(place)
-      return [place, judgement] as const
-    })
+  /** By another server. One dated in the future is of a clock that is wrong, and must not stop all others. */
+  #wasJustMade(last: AuditCheckpointRow | undefined): boolean {
+    if (last === undefined || last.maker === this.#parts.maker || this.#ended) return false
+    const ageMs = this.#parts.clock.nowMs() - last.createTime.getTime()
+    return ageMs >= 0 && ageMs < courtesyMs
   }
 
   async #append(last: AuditCheckpointRow | undefined, chains: readonly ChainNow[]): Promise<boolean> {
@@ -213,38 +192,4 @@ class Keeper implements CheckpointKeeper {
     if (appended) this.#newest = number
     return appended
   }
-
-  /** In their order. Answers whether nothing is left. */
-  async #ship(): Promise<boolean> {
-    const { book, sink, clock, maker, events } = this.#parts
-    if (sink === undefined) return true
-    const abandoned = new Date(clock.nowMs() - abandonedMs)
-    for (;;) {
-      const rows = await book.unshipped(maker, abandoned, shippedAtOnce)
-      for (const row of rows) {
-        try {
-          await sink.ship(row.number, lineOf(row))
-        } catch (error) {
-          if (!this.#unshipped) events.unshipped(error)
-          this.#unshipped = true
-          return false
-        }
-        await book.markShipped(row.number, new Date(clock.nowMs()))
-      }
-      this.#unshipped = false
-      if (rows.length < shippedAtOnce) return true
-    }
-  }
-}
-
-/** A chain that is where it was is signed for again only where the sweep says that it is long since. */
-function toBeSigned(place: ChainPlace, judgement: ChainJudgement): ChainNow[] {
-  if (judgement.kind === 'same') return 'old' in place && place.old === true ? [judgement.now] : []
-  return 'now' in judgement ? [judgement.now] : []
-}
-
-/** What is shipped, the same to every place: JSON on one line. */
-function lineOf({ number, createTime, document }: AuditCheckpointRow): string {
-  const data = { number, checkpoint: Buffer.from(document).toString('latin1') }
-  return JSON.stringify({ type: 'audit.checkpoint', timestamp: createTime.toISOString(), data })
 }

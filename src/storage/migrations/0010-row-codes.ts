@@ -8,6 +8,8 @@ const tables = [
   'api_keys',
   'platform_service_accounts',
   'platform_api_keys',
+  'permissions',
+  'tenant_placements',
 ]
 
 /** Codes on the rows that grant power. Those that are there get theirs at the next start. */
