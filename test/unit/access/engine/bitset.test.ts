@@ -8,7 +8,16 @@ describe('Bitset', () => {
     expect([0, 1, 31, 32, 33, 95, 96, 5000].filter((index) => bits.has(index))).toEqual([0, 31, 32, 95])
     expect(Bitset.empty.indexes()).toEqual([])
     expect(Bitset.of([]).isEmpty).toBe(true)
+    // One object, so that an empty set takes no room.
+    expect(Bitset.of([])).toBe(Bitset.empty)
     expect(Bitset.empty.has(0)).toBe(false)
+  })
+
+  test('is the same in whatever order it was built, and empty when nothing is left in it', () => {
+    expect(Bitset.of([70, 3, 70]).indexes()).toEqual([3, 70])
+    expect(Bitset.of([3]).isEmpty).toBe(false)
+    expect(Bitset.of([3, 70]).intersect(Bitset.of([4, 71])).isEmpty).toBe(true)
+    expect(Bitset.of([70]).isEmpty).toBe(false)
   })
 
   test('unions and intersections work for sets of unequal length, both ways round, and leave their parts as they were', () => {

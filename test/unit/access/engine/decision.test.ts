@@ -80,6 +80,24 @@ describe('the order of a decision', () => {
   })
 })
 
+test('a decision allows when it says GRANTED, and never otherwise', () => {
+  const rig = createSnapshotRig({ workspaces: [workspaceFact({ state: 'ARCHIVED' })] })
+  const decisions = [
+    createSnapshotRig().ask(),
+    createSnapshotRig().ask({ permission: 'orders.write' }),
+    createSnapshotRig().ask({ workspace: 'nowhere' }),
+    createSnapshotRig().ask({ subject: { kind: 'api_key', apiKeyId: uid(59) } }),
+    rig.ask(),
+  ]
+  expect(decisions.map(({ allow, reason }) => [reason, allow])).toEqual([
+    ['GRANTED', true],
+    ['PERMISSION_MISSING', false],
+    ['NO_ACCESS', false],
+    ['UNAUTHENTICATED', false],
+    ['WORKSPACE_ARCHIVED', false],
+  ])
+})
+
 describe('NO_ACCESS', () => {
   const missing = createSnapshotRig()
   const disabled = createSnapshotRig({ principals: [userFact({ active: false })] })
@@ -243,5 +261,10 @@ describe('an API key', () => {
 test('nothing is decided by a snapshot that is no longer kept current', () => {
   const rig = createSnapshotRig()
   rig.snapshot.retire()
-  expect(() => rig.ask()).toThrow(expect.objectContaining({ reason: 'STALE', retryAfterMs: 50 }))
+  expect(() => rig.ask()).toThrow(
+    expect.objectContaining({
+      ...{ reason: 'STALE', retryAfterMs: 50 },
+      message: 'What is known of this tenant is being read again. Ask again.',
+    }),
+  )
 })

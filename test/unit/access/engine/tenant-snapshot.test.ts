@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { type MembershipId, platformTenantId, type RoleId, tenantLevel } from '../../../../src/base/ids.ts'
+import { type MembershipId, platformTenantId, tenantLevel } from '../../../../src/base/ids.ts'
+import { decodeRevision } from '../../../../src/base/revision.ts'
 import {
   acmeFacts,
-  acmeId,
   aliceId,
+  apiKeyFact,
   changedFacts,
   membershipFact,
   prodId,
   readerRoleId,
-  robotFact,
   robotId,
   roleFact,
   stagingId,
@@ -39,6 +39,12 @@ describe('what a principal has at a place', () => {
     ]) {
       expect(createSnapshotRig({ memberships }).permissions()).toBe('orders.read orders.write')
     }
+  })
+
+  test('of one role is that role`s own set, kept once for everybody who holds it', () => {
+    const rig = createSnapshotRig()
+    const { roles } = rig.snapshot.sourcesOf(userFact(), workspaceFact())
+    expect(rig.ask().binding?.bits).toBe(roles.bitsOf(readerRoleId))
   })
 
   test('comes from tenant memberships only where they reach', () => {
@@ -83,6 +89,12 @@ describe('what a principal has at a place', () => {
     })
     expect(rig.permissions({ workspace: '' }).split(' ')).toHaveLength(testPermissions.length)
   })
+})
+
+test('workspaces are found by id, and all of them listed', () => {
+  const { snapshot } = createSnapshotRig()
+  expect(snapshot.workspaceById(stagingId)).toEqual(workspaceFact({ workspaceId: stagingId, slug: 'staging' }))
+  expect(snapshot.workspaces().map(({ slug }) => slug)).toEqual(['prod', 'staging'])
 })
 
 describe('time', () => {
@@ -152,6 +164,24 @@ describe('a change', () => {
     expect(rig.permissions()).toBe('invoices.read orders.read workspaces.get')
   })
 
+  test('of the catalogue holds for what is asked first, a binding, its sources or a key', () => {
+    const key = apiKeyFact({ permissions: ['invoices.read'] })
+    const rig = createSnapshotRig({ memberships: [membershipFact({ roles: ['roles/viewer'] })], apiKeys: [key] })
+    const asked = { subject: { kind: 'api_key', apiKeyId: key.apiKeyId }, permission: 'invoices.read' } as const
+    expect(rig.reason(asked)).toBe('PERMISSION_UNKNOWN')
+    expect(rig.snapshot.narrowingOf(key)).toBe(rig.snapshot.narrowingOf(key))
+    rig.catalogue.add({ name: 'invoices.read', effect: 'READ', service: 'shop', platformOnly: false })
+    expect(rig.reason(asked)).toBe('GRANTED')
+    rig.catalogue.remove('invoices.read')
+    const { roles } = rig.snapshot.sourcesOf(userFact(), workspaceFact())
+    expect(
+      roles
+        .bitsOf('roles/viewer')
+        ?.indexes()
+        .map((bit) => rig.catalogue.nameAt(bit)),
+    ).not.toContain('invoices.read')
+  })
+
   test('that deletes rows leaves nothing of them to be found', () => {
     const rig = createSnapshotRig()
     rig.snapshot.apply(
@@ -191,81 +221,22 @@ describe('a change', () => {
     expect(rig.snapshot.revisionToken()).not.toBe(token)
   })
 
+  test('is in the token of the very next answer, whether rows were read or everything', () => {
+    const rig = createSnapshotRig()
+    const revisions = [rig.ask().revision]
+    rig.snapshot.apply(changedFacts({ tenant: tenantFact({ revision: 2 }) }))
+    revisions.push(rig.ask().revision)
+    rig.snapshot.replace(acmeFacts({ tenant: tenantFact({ revision: 3 }) }))
+    revisions.push(rig.ask().revision)
+    expect(revisions.map((token) => decodeRevision(token)?.tenantRevision)).toEqual([1, 2, 3])
+  })
+
   test('as a whole new reading forgets what was, compiled or not', () => {
     const rig = createSnapshotRig()
     expect(rig.reason()).toBe('GRANTED')
     rig.snapshot.replace(acmeFacts({ tenant: tenantFact({ revision: 4 }), memberships: [] }))
     expect(rig.reason()).toBe('NO_ACCESS')
     expect(rig.snapshot.revision).toBe(4)
-  })
-})
-
-describe('a row that cannot be read', () => {
-  const broken = { ...membershipFact({ membershipId: second, principalId: robotId }), roles: 'roles/owner' as never }
-
-  test('closes its own workspace to everyone, leaves the others open, and raises an alarm', () => {
-    const rig = createSnapshotRig({ memberships: [membershipFact(), reach, { ...broken, membershipId: uid(43) }] })
-    expect(rig.reason()).toBe('NO_ACCESS')
-    expect(rig.reason({ workspace: 'staging', permission: 'orders.write' })).toBe('GRANTED')
-    expect(rig.alarms).toEqual([
-      { kind: 'UNREADABLE_ROW', tenantId: acmeId, table: 'memberships', id: uid(43), workspaceId: prodId },
-    ])
-  })
-
-  test('closes it while it stands, and no longer', () => {
-    const rig = createSnapshotRig()
-    expect(rig.reason()).toBe('GRANTED')
-    rig.snapshot.apply(changedFacts({ memberships: new Map([[second, broken]]) }))
-    expect(rig.reason()).toBe('NO_ACCESS')
-    expect(rig.alarms).toMatchObject([{ table: 'memberships', id: second, workspaceId: prodId }])
-    rig.snapshot.apply(changedFacts({ memberships: new Map([[second, undefined]]) }))
-    expect(rig.reason()).toBe('GRANTED')
-  })
-
-  test('grants nothing of what it granted before', () => {
-    const rig = createSnapshotRig({ memberships: [membershipFact(), reach] })
-    expect(rig.permissions({ workspace: 'staging' })).toBe('orders.write')
-    const lost = { ...reach, expireTimeMs: Number.NaN, workspaceId: 7 as never }
-    rig.snapshot.apply(changedFacts({ memberships: new Map([[second, lost]]) }))
-    expect(rig.reason({ workspace: 'staging' })).toBe('NO_ACCESS')
-    expect(rig.reason({ workspace: '' })).toBe('NO_ACCESS')
-    expect(rig.permissions()).toBe('orders.read')
-  })
-
-  test.each([
-    { expireTimeMs: Number.NaN },
-    { expireTimeMs: '9999' as never },
-    { reachAll: 1 as never },
-    { roles: [7] as never },
-    { principalId: '' as never },
-  ])('is one with %o', (fields) => {
-    const rig = createSnapshotRig({ memberships: [membershipFact(fields)] })
-    expect(rig.reason()).toBe('NO_ACCESS')
-    expect(rig.alarms).toHaveLength(1)
-  })
-
-  test('as a role grants nothing, and what else is held stays', () => {
-    const rig = createSnapshotRig({
-      roles: [
-        roleFact({ permissions: 'orders.read' as never }),
-        roleFact({ roleId: uid<RoleId>(33), permissions: ['stock.read'] }),
-      ],
-      memberships: [membershipFact({ roles: [readerRoleId, uid(33)] })],
-    })
-    expect(rig.permissions()).toBe('stock.read')
-    expect(rig.alarms).toMatchObject([{ table: 'roles', id: readerRoleId }])
-  })
-
-  test('as a workspace, principal or key is as if it were not there', () => {
-    const rig = createSnapshotRig({
-      workspaces: [workspaceFact({ state: 'OPEN' as never })],
-      principals: [userFact(), robotFact({ active: 'yes' as never })],
-      apiKeys: [{ ...(acmeFacts().apiKeys[0] as never as object), revoked: 0 } as never],
-    })
-    expect(rig.reason()).toBe('NO_ACCESS')
-    expect(rig.snapshot.principalById(robotId)).toBeUndefined()
-    expect(rig.reason({ subject: { kind: 'api_key', apiKeyId: uid(51) } })).toBe('UNAUTHENTICATED')
-    expect(rig.alarms.map(({ table }) => table)).toEqual(['workspaces', 'principals', 'api_keys'])
   })
 })
 
