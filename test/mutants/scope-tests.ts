@@ -4,10 +4,10 @@ import { describe } from 'vitest'
 // Each in a suite of its own, so that what one prepares is prepared for its own tests alone.
 const suites = {
   contexts: () => import('../unit/tenancy/contexts.test.ts'),
+  pins: () => import('../unit/tenancy/pins.test.ts'),
   statements: () => import('../unit/tenancy/sqlite-row-statements.test.ts'),
   scopes: () => import('../unit/tenancy/sqlite-scope.test.ts'),
   units: () => import('../unit/tenancy/sqlite-tenant-unit.test.ts'),
-  rows: () => import('../contract/storage/sqlite-rows.test.ts'),
 }
 
 for (const [name, suite] of Object.entries(suites)) {
