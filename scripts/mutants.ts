@@ -35,7 +35,7 @@ const judgedFrom: Readonly<Record<string, string>> = {
 /** A change that no test notices, and why none need: it changes nothing that can be seen, or nothing that matters. */
 interface Explanation {
   readonly file: string
-  /** The source line that it begins on. */
+  /** The source line that it begins on, or as much of it as tells it from others. */
   readonly line: string
   readonly mutator: string
   readonly original: string
@@ -65,8 +65,16 @@ interface Report {
   >
 }
 
-function keyOf({ file, line, mutator, original, replacement }: Omit<Explanation, 'because'>): string {
-  return JSON.stringify({ file, line, mutator, original, replacement }, undefined, 2)
+type Change = Omit<Explanation, 'because'>
+
+function explains(explanation: Explanation, { file, line, mutator, original, replacement }: Change): boolean {
+  return (
+    explanation.file === file &&
+    line.includes(explanation.line) &&
+    explanation.mutator === mutator &&
+    explanation.original === original &&
+    explanation.replacement === replacement
+  )
 }
 
 function textAt(source: string, start: Position, end: Position): string {
@@ -104,14 +112,18 @@ function runRoom(name: string, mutate: readonly string[]): Report {
   return JSON.parse(readFileSync(reportFile, 'utf8')) as Report
 }
 
+/** As an explanation of it begins. */
+function inWords(change: Change): string {
+  return JSON.stringify(change, undefined, 2)
+}
+
 /** Answers how much of the room is unexplained or explained for nothing. */
 function judgeRoom(name: string, mutate: readonly string[]): number {
   const explanations = JSON.parse(
     readFileSync(join(root, `test/mutants/${name}-explained.json`), 'utf8'),
   ) as Explanation[]
   const ofFiles = explanations.filter(({ file }) => mutate.includes(file))
-  const unused = new Map(ofFiles.map((each) => [keyOf(each), each]))
-  const explained = new Set(unused.keys())
+  const unused = new Set(ofFiles)
   const counts = { killed: 0, explained: 0, unexplained: 0 }
   for (const [file, { source, mutants }] of Object.entries(runRoom(name, mutate).files)) {
     for (const { mutatorName, replacement, status, location } of mutants) {
@@ -121,16 +133,17 @@ function judgeRoom(name: string, mutate: readonly string[]): number {
       }
       const line = (source.split('\n')[location.start.line - 1] ?? '').trim()
       const original = textAt(source, location.start, location.end)
-      const key = keyOf({ file, line, mutator: mutatorName, original, replacement })
-      unused.delete(key)
-      if (explained.has(key)) counts.explained += 1
+      const change = { file, line, mutator: mutatorName, original, replacement }
+      const found = ofFiles.filter((explanation) => explains(explanation, change))
+      for (const explanation of found) unused.delete(explanation)
+      if (found.length > 0) counts.explained += 1
       else {
         counts.unexplained += 1
-        process.stdout.write(`UNEXPLAINED ${file}:${location.start.line}:${location.start.column} ${key}\n`)
+        process.stdout.write(`UNEXPLAINED ${file}:${location.start.line}:${location.start.column} ${inWords(change)}\n`)
       }
     }
   }
-  for (const key of unused.keys()) process.stdout.write(`EXPLAINED FOR NOTHING ${key}\n`)
+  for (const { because: _, ...change } of unused) process.stdout.write(`EXPLAINED FOR NOTHING ${inWords(change)}\n`)
   const told = Object.entries(counts).map(([word, count]) => `${count} ${word}`)
   process.stdout.write(`${name}: ${told.join(', ')}, ${unused.size} explanations too many\n`)
   return counts.unexplained + unused.size
@@ -140,7 +153,7 @@ function judgeRoom(name: string, mutate: readonly string[]): number {
 const asked = process.argv.slice(2)
 for (const name of asked)
   if (rooms[name] === undefined && !Object.values(rooms).flat().includes(name))
-    throw new Error(`there is no room ${name}`)
+    throw new Error(`there is no room, and no file of one, ${name}`)
 let wrong = 0
 for (const [name, room] of Object.entries(rooms)) {
   const whole = asked.length === 0 || asked.includes(name)

@@ -49,7 +49,11 @@ describe('what pins a table', () => {
       columns: ['tenant_id'],
       idProperty: 'workspace_id',
     })
-    expect(pinsOf(table(['tenant_id', 'id', 'workspace_id'])).columns).toEqual(['tenant_id'])
+    expect(pinsOf(table(['tenant_id', 'id', 'workspace_id']))).toEqual({
+      table: 'things',
+      columns: ['tenant_id'],
+      idProperty: 'id',
+    })
   })
 
   test('must begin with the tenant', () => {

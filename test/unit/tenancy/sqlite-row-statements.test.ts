@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm'
 import { EntitySchema } from 'typeorm'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { nilUuid } from '../../../src/base/ids.ts'
 import { OperationTable } from '../../../src/operations/operation-table.ts'
 import { SecretTable } from '../../../src/secrets/secret-table.ts'
@@ -52,9 +52,13 @@ describe('a row that is found', () => {
     })
   })
 
-  test('is asked for in one text, however often, and in whatever columns', async () => {
+  test('is asked for in one text for the same columns, and that is put together once', async () => {
     await inTenant(async (manager) => {
-      for (const slug of ['a', 'b']) await findRow(manager, SecretTable, [tenant, slugged(slug)])
+      await findRow(manager, SecretTable, [tenant, slugged('a')])
+      const quoting = vi.spyOn(manager.connection.driver, 'escape')
+      await findRow(manager, SecretTable, [tenant, slugged('b')])
+      expect(quoting).not.toHaveBeenCalled()
+      quoting.mockRestore()
       await findRow(manager, SecretTable, [tenant])
     })
     const [first, second, third] = rig.statements.slice(-3)
