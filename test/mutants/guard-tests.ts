@@ -2,4 +2,5 @@
 import '../unit/sql-guard/guard-corpus.test.ts'
 import '../unit/sql-guard/guard-text.test.ts'
 import '../unit/sql-guard/guard.test.ts'
+import '../unit/sql-guard/key-columns.test.ts'
 import '../unit/sql-guard/guard-trees.test.ts'

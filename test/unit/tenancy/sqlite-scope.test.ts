@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CreateSecretResponseSchema } from '../../../src/gen/tenure/v1/secret_service_pb.ts'
 import { SecretTable } from '../../../src/secrets/secret-table.ts'
+import type { GuardBinding } from '../../../src/sql-guard/guard-types.ts'
 import { outsidePlaces } from '../../../src/tenancy/place-check.ts'
 import { readCell, writeCell } from '../../../src/tenancy/platform-scope.ts'
 import type { TenantContext } from '../../../src/tenancy/tenant-context.ts'
@@ -66,6 +67,35 @@ describe('a scope that reads', () => {
     await expect(writable.read(here, removing)).rejects.toThrow('a read scope cannot write')
     await expect(writable.readAllWorkspaces(here, 'purge', removing)).rejects.toThrow('a read scope cannot write')
   })
+})
+
+test('a scope binds its connection to its own workspace, and to every one only where that is asked', async () => {
+  const bindings: GuardBinding[] = []
+  const scopes = rig.scopesOver({
+    read: (binding, work) => {
+      bindings.push(binding)
+      return rig.cell.read(binding, work)
+    },
+    write: (binding, work) => {
+      bindings.push(binding)
+      return rig.cell.write(binding, work)
+    },
+  })
+  const trying = { ...mutation, validateOnly: true }
+  const boundBy = async (use: () => Promise<unknown>) => {
+    bindings.length = 0
+    await use()
+    return bindings[0]
+  }
+  const narrow = { kind: 'tenant', tenantId: here.tenantId, workspaceId: here.workspaceId, allWorkspaces: false }
+  const named = { ...trying, idempotency: { key: Buffer.alloc(16, 9), requestHash: Buffer.alloc(32) } }
+  expect(await boundBy(() => scopes.read(here, secretIds))).toEqual(narrow)
+  expect(await boundBy(() => scopes.answered(here, named))).toEqual(narrow)
+  expect(await boundBy(() => scopes.write(here, trying, nothing))).toEqual(narrow)
+  expect(await boundBy(() => scopes.writeVolume(here, trying, nothing))).toEqual(narrow)
+  const wide = { ...narrow, allWorkspaces: true }
+  expect(await boundBy(() => scopes.readAllWorkspaces(here, 'purge', secretIds))).toEqual(wide)
+  expect(await boundBy(() => scopes.write(here, { ...trying, allWorkspaces: 'purge' }, nothing))).toEqual(wide)
 })
 
 describe('inside the scope of one tenant', () => {
