@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { createGuard } from '../../../src/sql-guard/guard.ts'
 import { guardRefusalIn } from '../../../src/sql-guard/guard-refusal.ts'
 import type { GuardedTables } from '../../../src/sql-guard/guard-types.ts'
+import { isGivenName } from '../../../src/sql-guard/syntax-node.ts'
 import { T, TENANT_BINDING, W } from './corpus-binding.ts'
 
 /** The tables of a service that names its keys as it likes: each table its own. */
@@ -115,4 +116,11 @@ describe('columns with capitals in their names', () => {
     const { mixedCaseColumns: _without, ...strict } = mixedTables
     expect(await reasonWith(strict, `SELECT id FROM orders WHERE ${place}`, keys)).toBe('name')
   })
+})
+
+test.each<readonly [boolean, readonly string[]]>([
+  [true, ['a', '_x', 'Z9', 'tenantId', 'tenant_id', 'x'.repeat(127)]],
+  [false, ['', '9a', ' a', 'a b', '"a', 'a"', 'a;b', 'a-b', 'ä', 'aä', 'a\n', 'x'.repeat(128)]],
+])('whether a service may give a column that name is %s', (may, names) => {
+  for (const name of names) expect(isGivenName(name), JSON.stringify(name)).toBe(may)
 })
