@@ -200,6 +200,16 @@ test('a statement of a kind that is not known is refused though it has no values
   }
 })
 
+test('a node that is null is absent or refuses the statement, and is never stumbled over', () => {
+  for (const place of places.filter(({ value }) => isNode(value))) {
+    const refusal = refusalOf(
+      changed(place, () => null),
+      place,
+    )
+    expect(refusal === undefined || isReason(refusal), `${show(place)}: ${refusal}`).toBe(true)
+  }
+})
+
 test('a clause that is null is one that is not there', () => {
   for (const place of places.filter((each) => isNode(each.value) && !isVariant(each))) {
     const tree = changed(place, (value) => ({ value: null, ...Object(value), never_heard_of: null }))

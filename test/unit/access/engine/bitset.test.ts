@@ -14,7 +14,7 @@ describe('Bitset', () => {
   })
 
   test('is the same in whatever order it was built, and empty when nothing is left in it', () => {
-    expect(Bitset.of([70, 3, 70]).indexes()).toEqual([3, 70])
+    expect(Bitset.of([70, 3]).indexes()).toEqual([3, 70])
     expect(Bitset.of([3]).isEmpty).toBe(false)
     expect(Bitset.of([3, 70]).intersect(Bitset.of([4, 71])).isEmpty).toBe(true)
     expect(Bitset.of([70]).isEmpty).toBe(false)

@@ -41,6 +41,14 @@ describe('what a principal has at a place', () => {
     }
   })
 
+  test('by a key is what the key is narrowed to, compiled once for all its questions', () => {
+    const { snapshot, catalogue } = createSnapshotRig()
+    const key = apiKeyFact({ permissions: ['orders.read'] })
+    const narrowing = snapshot.narrowingOf(key)
+    expect(narrowing?.indexes().map((bit) => catalogue.nameAt(bit))).toEqual(['orders.read'])
+    expect(snapshot.narrowingOf(key)).toBe(narrowing)
+  })
+
   test('of one role is that role`s own set, kept once for everybody who holds it', () => {
     const rig = createSnapshotRig()
     const { roles } = rig.snapshot.sourcesOf(userFact(), workspaceFact())
@@ -169,7 +177,6 @@ describe('a change', () => {
     const rig = createSnapshotRig({ memberships: [membershipFact({ roles: ['roles/viewer'] })], apiKeys: [key] })
     const asked = { subject: { kind: 'api_key', apiKeyId: key.apiKeyId }, permission: 'invoices.read' } as const
     expect(rig.reason(asked)).toBe('PERMISSION_UNKNOWN')
-    expect(rig.snapshot.narrowingOf(key)).toBe(rig.snapshot.narrowingOf(key))
     rig.catalogue.add({ name: 'invoices.read', effect: 'READ', service: 'shop', platformOnly: false })
     expect(rig.reason(asked)).toBe('GRANTED')
     rig.catalogue.remove('invoices.read')
