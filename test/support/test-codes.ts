@@ -1,11 +1,15 @@
-import { createRowCodes } from '../../src/tenancy/row-codes.ts'
+import { createRowCodes, type RowCodes } from '../../src/tenancy/row-codes.ts'
 import { codesOfUnit, type UnitCodes } from '../../src/tenancy/unit-codes.ts'
 
-/** Codes under a key that everybody knows, for rows that are written without a server. */
-export function testCodes(): UnitCodes {
+/** Under a key that everybody knows, for rows that are written without a server. */
+export function testRowCodes(): RowCodes {
   const codes = createRowCodes(({ table }) => {
     throw new Error(`a row of ${table} is forged`)
   })
   codes.open(Buffer.alloc(32, 1))
-  return codesOfUnit(codes)
+  return codes
+}
+
+export function testCodes(): UnitCodes {
+  return codesOfUnit(testRowCodes())
 }

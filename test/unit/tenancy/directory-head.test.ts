@@ -1,4 +1,6 @@
+import type { EntitySchema } from 'typeorm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { PermissionTable } from '../../../src/access/permission-table.ts'
 import { nilUuid } from '../../../src/base/ids.ts'
 import { encodeRevision } from '../../../src/base/revision.ts'
 import { TenantService } from '../../../src/gen/tenure/v1/tenant_service_pb.ts'
@@ -17,11 +19,16 @@ afterAll(() => kernel[Symbol.asyncDispose]())
 
 /** A permission that another server added, and a head that says so; no event tells of it. */
 async function addPermission(name: string): Promise<void> {
-  const { sideDoor } = kernel
+  const { sideDoor, platform } = kernel
+  const [known] = await sideDoor.all("SELECT service, effect FROM permissions WHERE permission_id = 'orders.read'")
+  const code = platform.codedRows.codes.codeOf(PermissionTable as unknown as EntitySchema, {
+    ...known,
+    permissionId: name,
+  })
   await sideDoor.run(
-    `INSERT INTO permissions (permission_id, uid, description, effect, service, version, create_time, update_time)
-    SELECT ?, ?, description, effect, service, version, create_time, update_time FROM permissions WHERE permission_id = 'orders.read'`,
-    [name, crypto.randomUUID()],
+    `INSERT INTO permissions (permission_id, uid, description, effect, service, version, create_time, update_time, row_code)
+    SELECT ?, ?, description, effect, service, version, create_time, update_time, ? FROM permissions WHERE permission_id = 'orders.read'`,
+    [name, crypto.randomUUID(), code ?? null],
   )
   await sideDoor.run('UPDATE directory_heads SET revision = revision + 1')
 }

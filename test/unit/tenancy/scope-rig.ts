@@ -20,8 +20,10 @@ import { provisionTenant } from '../../../src/tenancy/provisioning.ts'
 import { createScopes, type Scopes } from '../../../src/tenancy/scope.ts'
 import type { TenantContext } from '../../../src/tenancy/tenant-context.ts'
 import type { Committed, TenantMutation, Unit } from '../../../src/tenancy/tenant-unit.ts'
+import { codesOfUnit } from '../../../src/tenancy/unit-codes.ts'
 import { createWriteTurns } from '../../../src/tenancy/write-turns.ts'
 import { TenantHeadTable } from '../../../src/tenants/tenant-table.ts'
+import { testRowCodes } from '../../support/test-codes.ts'
 
 export const acme = '018f0000-0000-7000-8000-00000000000a' as TenantId
 export const globex = '018f0000-0000-7000-8000-00000000000b' as TenantId
@@ -79,6 +81,8 @@ async function makeCell(): Promise<Buffer> {
   return made
 }
 
+const codes = testRowCodes()
+
 export async function openScopeRig(): Promise<ScopeRig> {
   const folder = mkdtempSync(join(tmpdir(), 'tenure-scope-'))
   const path = join(folder, 'cell.db')
@@ -88,7 +92,7 @@ export async function openScopeRig(): Promise<ScopeRig> {
   const cell = await openCell(path, statements)
   const scopesOver = (changes: Partial<Database>): Scopes =>
     createScopes({
-      ...{ cell: { ...cell, ...changes }, clock, ids, turns: createWriteTurns() },
+      ...{ cell: { ...cell, ...changes }, clock, ids, turns: createWriteTurns(), codes },
       directoryRevision: () => directoryRevision,
       readmit: async (context, revision) => {
         rig.readmitted.push([context, revision])
@@ -103,7 +107,7 @@ export async function openScopeRig(): Promise<ScopeRig> {
     ...{ cell, capabilities, scopesOver, scopes: scopesOver({}), statements, committed: [], readmitted: [] },
     onCommitted: async () => undefined,
     onReadmit: async () => undefined,
-    platformRows: (manager, changes, table) => platformScope(manager, changes).rows(table),
+    platformRows: (manager, changes, table) => platformScope(manager, changes, codesOfUnit(codes)).rows(table),
     run: (sql, parameters = []) =>
       cell.write({ kind: 'migration' }, async (manager) => ({
         value: await manager.query(sql, [...parameters]),
@@ -140,7 +144,7 @@ async function provision(cell: Database, tenantId: TenantId): Promise<void> {
     ...{ version: 1, createTime: time, updateTime: time, deleteTime: null, purgeTime: null, placementEpoch: 1 },
     timelineId: timeline,
   }
-  await provisionTenant(cell, capabilities['tenant-provisioning'], ids, {
+  await provisionTenant(cell, capabilities['tenant-provisioning'], ids, codes, {
     ...{ tenantId, target: tenantId, time, firstRows: [], actor: contextAt().actor },
     head: { table: TenantHeadTable as unknown as EntitySchema, row },
   })
