@@ -38,7 +38,9 @@ test('of 1,000 calls cancelled at random moments the next user of a connection s
   const one = async (number: number) => {
     const tenant = tenants[number % 2]
     if (tenant === undefined) throw new Error('no tenant')
-    const signal = AbortSignal.timeout(1 + Math.floor(Math.random() * 200))
+    // On a machine so busy that nobody is answered, some callers have to have more patience.
+    const patienceMs = answered === 0 && number > 100 ? 2_000 : 200
+    const signal = AbortSignal.timeout(1 + Math.floor(Math.random() * patienceMs))
     if (number % 3 === 0) {
       const { users } = await server.client(UserService, tenant.ownerKey).listUsers({ parent: tenant.name }, { signal })
       strangers.push(...users.map(({ name }) => name).filter((name) => !name.startsWith(`${tenant.name}/`)))
@@ -70,8 +72,10 @@ test('of 1,000 calls cancelled at random moments the next user of a connection s
     expect(targets.sort()).toEqual(rows.map(({ slug }) => String(slug)).sort())
     expect((await server.client(AuditService).verifyAuditChain({ parent: name })).valid).toBe(true)
   }
-  const open = await sideDoor.all(
-    'SELECT t.trx_id FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_rows_modified > 0',
-  )
-  expect(open).toEqual([])
+  // The server writes by itself too, so one look may meet something that is just being written.
+  const open = () =>
+    sideDoor.all(
+      'SELECT t.trx_id FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_rows_modified > 0',
+    )
+  await expect.poll(open, { timeout: 5_000 }).toEqual([])
 })
