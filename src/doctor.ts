@@ -110,9 +110,8 @@ async function examineGuard({ database }: Config): Promise<Finding> {
 
 async function examineFeed(config: Config): Promise<Finding> {
   const metrics = await textOf(`${httpUrlOf(config.httpAddress)}/metrics`)
-  const age = /^tenure_feed_freshness_seconds (\S+)$/m.exec(metrics ?? '')?.[1]
-  if (age === undefined) return ok('No server runs here, so nothing is followed.')
-  const seconds = Number(age)
+  const seconds = metricIn(metrics, 'tenure_feed_freshness_seconds')
+  if (seconds === undefined) return ok('No server runs here, so nothing is followed.')
   const text = `The server here decides by what is ${seconds.toFixed(2)} s old`
   if (seconds < 2) return ok(`${text}.`)
   return failed(`${text}. The database cannot be followed: look at the line above about it, and at the log.`)
@@ -130,13 +129,13 @@ async function examineCheckpoints(config: Config, clock: Clock): Promise<Finding
   }
   const where = sink.kind === 'file' ? sink.path : sink.kind === 'webhook' ? sink.url : 'standard output'
   const metrics = await textOf(`${httpUrlOf(config.httpAddress)}/metrics`)
-  const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics ?? '')?.[1] ?? Number.NaN)
-  const rewritten = value('tenure_audit_chains_rewritten')
-  if (Number.isNaN(rewritten)) return ok(`Checkpoints go to ${where}. No server runs here, so none is made.`)
+  const rewritten = metricIn(metrics, 'tenure_audit_chains_rewritten')
+  const upTo = metricIn(metrics, 'tenure_audit_checkpoint_timestamp_seconds')
+  if (rewritten === undefined || upTo === undefined)
+    return ok(`Checkpoints go to ${where}. No server runs here, so none is made.`)
   if (rewritten > 0) {
     return failed(`${rewritten} audit chains are not what was signed for. The log names them; ask VerifyAuditChain.`)
   }
-  const upTo = value('tenure_audit_checkpoint_timestamp_seconds')
   if (upTo === 0)
     return warning('The server here has shipped no checkpoint yet. It does within ten seconds; ask again.')
   const seconds = clock.nowMs() / 1000 - upTo
@@ -144,6 +143,12 @@ async function examineCheckpoints(config: Config, clock: Clock): Promise<Finding
   return failed(
     `For a minute no checkpoint has come to ${where}. The log says why; mend the place or TENURE_AUDIT_CHECKPOINTS.`,
   )
+}
+
+/** Of a text as Prometheus reads it; undefined where there is none, or no text. */
+function metricIn(text: string | undefined, name: string): number | undefined {
+  const value = new RegExp(`^${name} (\\S+)$`, 'm').exec(text ?? '')?.[1]
+  return value === undefined ? undefined : Number(value)
 }
 
 function isListening({ host, port }: ListenAddress): Promise<boolean> {

@@ -65,12 +65,12 @@ export async function insertPlatformKey(
 ): Promise<void> {
   const accounts = platformServiceAccountRows(unit)
   const common = { version: 1, createTime: unit.now, updateTime: unit.now }
-  const stored = await accounts.find({ slug })
   const found = await accounts.findGenuine({ slug })
-  // An account that was not written by Tenure grants nothing, and must not keep out who owns the machine.
-  if (stored !== undefined && found === undefined) await accounts.delete(stored.serviceAccountId)
   const serviceAccountId = found?.serviceAccountId ?? ids.next()
   if (found === undefined) {
+    // An account that was not written by Tenure grants nothing, and must not keep out who owns the machine.
+    const forged = await accounts.find({ slug })
+    if (forged !== undefined) await accounts.delete(forged.serviceAccountId)
     const roles = [platformAdminTemplate]
     await accounts.insert({ ...common, serviceAccountId, slug, displayName, state: 'ACTIVE', roles })
   }

@@ -17,7 +17,7 @@ import { CellIdentityTable, DirectoryHeartbeatTable, FeedHeartbeatTable } from '
 import { AuditChainTable, DirectoryChainTable, DirectoryHeadTable } from './tenancy/chain-tables.ts'
 import { AuditCheckpointEndTable, AuditCheckpointTable } from './tenancy/checkpoint-tables.ts'
 import { DirectoryJournalTable, JournalTable } from './tenancy/journal-table.ts'
-import { pinsOf } from './tenancy/pins.ts'
+import { keyPropertiesOf, pinsOf } from './tenancy/pins.ts'
 import { platformTables } from './tenancy/platform-capability.ts'
 import { DirectoryRetiredNameTable, RetiredNameTable } from './tenancy/retired-names.ts'
 import { SealedKeyTable } from './tenancy/sealed-key.ts'
@@ -88,8 +88,8 @@ export function guardedTables(): GuardedTables {
 }
 
 function hasSharedKey(table: EntitySchema): boolean {
-  const { columns, indices = [] } = table.options
-  const [first] = Object.entries(columns).filter(([, column]) => (column as { primary?: boolean }).primary === true)
+  const { indices = [] } = table.options
+  const [first] = keyPropertiesOf(table)
   const uniqueKeys = indices.filter(({ unique }) => unique === true).map((index) => (index.columns as string[])[0])
-  return [first?.[0], ...uniqueKeys].some((property) => property !== 'tenantId')
+  return [first, ...uniqueKeys].some((property) => property !== 'tenantId')
 }

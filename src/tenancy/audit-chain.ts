@@ -11,6 +11,11 @@ export const chainStart: Uint8Array = Buffer.alloc(32)
 /** Keeps these hashes apart from every other use of SHA-256 in the product. */
 const domain = 'tenure.audit.v1'
 
+/** Whether two hashes of a chain, each as its engine gives bytes, are one. */
+export function sameHash(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.from(a).equals(b)
+}
+
 export type AuditFacts = Omit<AuditRecord, '$typeName' | '$unknown'>
 
 export interface ChainedEvent {

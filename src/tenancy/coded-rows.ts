@@ -1,6 +1,7 @@
 import type { EntitySchema, ObjectLiteral } from 'typeorm'
 import { codedProperties } from '../base/coded-columns.ts'
 import type { Database } from '../storage/database.ts'
+import { keyPropertiesOf } from './pins.ts'
 import { assertOutsidePlaces } from './place-check.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 import { platformScope } from './platform-scope.ts'
@@ -102,13 +103,7 @@ async function eachTable(
   for (const { database, tables } of homes) {
     for (const table of tables) {
       if (codedProperties(table) === undefined) continue
-      const columns = Object.entries(table.options.columns)
-      const keys = columns.filter(([, column]) => (column as { primary?: boolean }).primary === true)
-      count += await work(
-        database,
-        table,
-        keys.map(([property]) => property),
-      )
+      count += await work(database, table, keyPropertiesOf(table))
     }
   }
   return count

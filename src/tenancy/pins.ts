@@ -12,15 +12,21 @@ export interface Pins {
   readonly idProperty: string
 }
 
+/** The properties of the primary key, in their order. */
+export function keyPropertiesOf({ options }: { readonly options: { readonly columns: object } }): string[] {
+  return Object.entries(options.columns as Record<string, EntitySchemaColumnOptions>)
+    .filter(([, column]) => column.primary === true)
+    .map(([property]) => property)
+}
+
 /**
  * Read off the primary key, so that there is one statement of who owns a row: every key of a tenant table begins with
  * tenant_id, that of a workspace's table with tenant_id, workspace_id; the next column is the row's own id.
  */
 export function pinsOf(table: EntitySchema): Pins {
-  const { name, tableName, columns } = table.options
-  const keys = Object.entries(columns as Record<string, EntitySchemaColumnOptions>)
-    .filter(([, column]) => column.primary === true)
-    .map(([property, column]) => ({ property, column: column.name ?? property }))
+  const { name, tableName } = table.options
+  const columns = table.options.columns as Record<string, EntitySchemaColumnOptions>
+  const keys = keyPropertiesOf(table).map((property) => ({ property, column: columns[property]?.name ?? property }))
   // The journal is ordered over its whole cell, so its primary key is the feed id; its events are pinned all the same.
   if (keys[0]?.column === 'feed_id') return { table: tableName ?? name, columns: ['tenant_id'], idProperty: 'eventId' }
   const first = keys[0]

@@ -2,6 +2,7 @@ import type { EntityManager, EntitySchema, ObjectLiteral } from 'typeorm'
 import { nilUuid } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
 import type { ChangeLog } from './ledger.ts'
+import { keyPropertiesOf } from './pins.ts'
 import { assertOutsidePlaces } from './place-check.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 import { createRowCodes } from './row-codes.ts'
@@ -45,12 +46,11 @@ export function platformScope(
 ): PlatformReadScope {
   return {
     rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row> {
-      const columns = Object.entries(table.options.columns)
-      const key = columns.filter(([, column]) => (column as { primary?: boolean }).primary === true).at(-1)
+      const key = keyPropertiesOf(table).at(-1)
       if (key === undefined) throw new Error(`${table.options.name} has no primary key`)
       return createRows(manager, table, {
         place: {},
-        idProperty: key[0],
+        idProperty: key,
         touched: (id) => changes.push([table.options.tableName ?? table.options.name, nilUuid, id]),
         codes,
       })

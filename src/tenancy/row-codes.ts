@@ -3,6 +3,7 @@ import type { EntitySchema, ObjectLiteral } from 'typeorm'
 import { codedProperties } from '../base/coded-columns.ts'
 import { createHmacSha256 } from '../base/hmac-sha256.ts'
 import { platformTenantId } from '../base/ids.ts'
+import { keyPropertiesOf } from './pins.ts'
 
 /** A row that Tenure did not write: its code is missing, or is that of other values. */
 export interface ForgedRow {
@@ -81,11 +82,10 @@ function formOf(table: EntitySchema): CodedForm | undefined {
     forms.set(table, null)
     return undefined
   }
-  const { tableName, name, columns } = table.options
-  const keys = Object.entries(columns).filter(([, column]) => (column as { primary?: boolean }).primary === true)
+  const { tableName, name } = table.options
   const form = {
     prefix: part(purpose) + part(tableName ?? name),
-    properties: [...keys.map(([property]) => property), ...properties],
+    properties: [...keyPropertiesOf(table), ...properties],
   }
   forms.set(table, form)
   return form

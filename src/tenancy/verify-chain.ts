@@ -1,6 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf'
 import { AuditRecordSchema } from '../gen/tenure/internal/v1/audit_record_pb.ts'
-import { chainHash, chainStart } from './audit-chain.ts'
+import { chainHash, chainStart, sameHash } from './audit-chain.ts'
 import type { ChainPlace } from './chain-ends.ts'
 import type { JournalScope } from './journal-store.ts'
 import type { JournalRow } from './journal-table.ts'
@@ -48,7 +48,7 @@ export async function verifyChain(
     for (const row of page) {
       if (row.sequence !== sequence + 1) return bad(`There is no event at ${sequence + 1}.`)
       const expected = chainHash(hash, row.record)
-      if (!sameBytes(expected, row.hash))
+      if (!sameHash(expected, row.hash))
         return bad(`The hash of the event at ${row.sequence} is not that of its bytes.`)
       if (!agrees(row, tenantId, chain)) return bad(`The columns at ${row.sequence} say other than the event itself.`)
       const other = contradiction(knownAt.get(row.sequence), expected)
@@ -60,7 +60,7 @@ export async function verifyChain(
   }
   const further = known.find((point) => point.sequence > sequence)
   if (further !== undefined) return bad(`It ends at ${sequence}, and ${further.source} has it at ${further.sequence}.`)
-  const complete = sequence === (end?.sequence ?? 0) && sameBytes(hash, end?.chainHash ?? chainStart)
+  const complete = sequence === (end?.sequence ?? 0) && sameHash(hash, end?.chainHash ?? chainStart)
   if (!complete) return bad(`It ends at ${sequence}, and its head says ${end?.sequence ?? 0}, or another hash.`)
   return { valid: true, verifiedCount: sequence, firstBadSequence: 0, headHash: hash, problem: '' }
 }
@@ -98,8 +98,4 @@ function agrees(row: JournalRow, tenantId: string, chain: string): boolean {
   } catch {
     return false
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.from(a).equals(b)
 }

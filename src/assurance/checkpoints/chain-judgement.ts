@@ -1,3 +1,4 @@
+import { sameHash } from '../../tenancy/audit-chain.ts'
 import type { ChainNow } from '../../tenancy/chain-ends.ts'
 import type { CheckpointEnd } from '../../tenancy/checkpoint-book.ts'
 
@@ -29,18 +30,14 @@ export function judgeChain(
   if (now.timelineId !== known.timelineId) return { kind: 'restored', now }
   if (now.sequence < known.sequence) return rewritten(`it ends at ${now.sequence}, and had come to ${known.sequence}`)
   if (now.sequence === known.sequence) {
-    return same(now.chainHash, known.chainHash) ? { kind: 'same', now } : rewritten('its end has another hash')
+    return sameHash(now.chainHash, known.chainHash) ? { kind: 'same', now } : rewritten('its end has another hash')
   }
   if (hashThere === undefined) return rewritten(`the event at ${known.sequence} is gone`)
-  return same(hashThere, known.chainHash)
+  return sameHash(hashThere, known.chainHash)
     ? { kind: 'grown', now }
     : rewritten(`the event at ${known.sequence} has another hash`)
 }
 
 function rewritten(problem: string): ChainJudgement {
   return { kind: 'rewritten', problem }
-}
-
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.from(a).equals(b)
 }

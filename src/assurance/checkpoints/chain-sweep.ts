@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
+import { sameHash } from '../../tenancy/audit-chain.ts'
 import { type ChainEnds, type ChainPlace, keyOf } from '../../tenancy/chain-ends.ts'
 import type { CheckpointBook } from '../../tenancy/checkpoint-book.ts'
 
@@ -25,9 +26,7 @@ export async function* suspectsOf({
     for (const end of await book.endsBetween(after, last ?? behindAll, refresh)) {
       const now = there.get(keyOf(end))
       const asKnown =
-        now?.sequence === end.sequence &&
-        now.timelineId === end.timelineId &&
-        Buffer.from(now.chainHash).equals(end.chainHash)
+        now?.sequence === end.sequence && now.timelineId === end.timelineId && sameHash(now.chainHash, end.chainHash)
       if (!asKnown || end.old) yield end
       if (asKnown) there.delete(keyOf(end))
     }
