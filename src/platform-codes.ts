@@ -18,9 +18,9 @@ export interface PlatformCodes {
   readonly onForgedRow: ForgedRows['onForgedRow']
   /**
    * Before the first such row is read: their key is sealed in the directory, and only the keyring opens it. Answers how
-   * many rows were given codes, undefined where none had to. `evenIfLost`: also where there were codes before.
+   * many rows were given codes, undefined where none had to. `evenIfLost` is asked where there were codes before.
    */
-  openWith(directory: Directory, keyring: Keyring, evenIfLost: boolean): Promise<number | undefined>
+  openWith(directory: Directory, keyring: Keyring, evenIfLost: () => Promise<boolean>): Promise<number | undefined>
 }
 
 export function createPlatformCodes(
@@ -46,7 +46,7 @@ export function createPlatformCodes(
       codes.open(
         await openPlatformKey(parts, platformKeys.rowCode, {
           beforeKept,
-          evenIfLost: async () => evenIfLost || !(await hasCodedRows(codedRows)),
+          evenIfLost: async () => !(await hasCodedRows(codedRows)) || evenIfLost(),
         }),
       )
       return given

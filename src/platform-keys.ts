@@ -10,7 +10,7 @@ import { openVaultKeyring } from './keyring/vault/vault-keyring.ts'
 import type { Runtime } from './server.ts'
 import type { Directory } from './tenancy/directory.ts'
 import type { PlatformCapability } from './tenancy/platform-capability.ts'
-import { SealedKeyTable } from './tenancy/sealed-key.ts'
+import { type SealedKeyRow, SealedKeyTable } from './tenancy/sealed-key.ts'
 
 /** The keyring's key for what belongs to the platform itself. */
 export const platformKeyId = 'tenure-platform'
@@ -82,7 +82,7 @@ export interface FirstKeyOptions {
   readonly evenIfLost?: () => Promise<boolean>
 }
 
-/** Opens the key, and makes it where there is none yet. */
+/** Opens the key, and makes it where there is none yet, or none that opens and somebody says so. */
 export async function openPlatformKey(
   parts: PlatformKeyParts,
   which: PlatformKey,
@@ -91,20 +91,26 @@ export async function openPlatformKey(
   const { directory, capability, keyring } = parts
   const { name: keyName, anchor } = which
   const stored = await directory.read(capability, (scope) => scope.rows(SealedKeyTable).find({ keyName }))
-  const key =
-    stored === undefined ? await makeKey(parts, which, options) : await unseal(keyring, which, stored.envelope)
+  const opened = stored === undefined ? undefined : await unseal(keyring, which, stored.envelope)
+  const key = opened ?? (await makeKey(parts, which, options, stored))
   // Behind the key, because a start may end between the two: the next one makes up for it.
   if (anchor !== undefined) await inWords(keyring.createKey(anchor))
   return key
 }
 
-async function makeKey(parts: PlatformKeyParts, which: PlatformKey, options: FirstKeyOptions): Promise<Uint8Array> {
+/** `broken`: what stands there and does not open. */
+async function makeKey(
+  parts: PlatformKeyParts,
+  which: PlatformKey,
+  options: FirstKeyOptions,
+  broken: SealedKeyRow | undefined,
+): Promise<Uint8Array> {
   const { directory, capability, keyring } = parts
   const { name: keyName, anchor } = which
-  const isLost = anchor !== undefined && (await inWords(isThere(keyring, anchor)))
+  const isLost = broken !== undefined || (anchor !== undefined && (await inWords(isThere(keyring, anchor))))
   if (isLost && (await options.evenIfLost?.()) !== true) {
     throw new StartError(
-      'The key that rows are coded with is gone from the database, and the keyring says that there was one. Put back what was taken from sealed_keys. Where that cannot be, look at who has power in this database, and then run tenure recode.',
+      `The key that rows are coded with ${broken === undefined ? 'is gone from' : 'was overwritten in'} the database: the keyring says that there was one. Put back what stood in sealed_keys. Where that cannot be, look at who has power in this database, and then run tenure recode.`,
     )
   }
   const key = Buffer.alloc(keyBytes)
@@ -113,9 +119,11 @@ async function makeKey(parts: PlatformKeyParts, which: PlatformKey, options: Fir
   await options.beforeKept?.(key)
   const createTime = new Date(parts.clock.nowMs())
   try {
-    await directory.writeUnlogged(capability, (scope) =>
-      scope.rows(SealedKeyTable).insert({ keyName, envelope, createTime }),
-    )
+    await directory.writeUnlogged(capability, async (scope) => {
+      const rows = scope.rows(SealedKeyTable)
+      if (broken !== undefined) await rows.delete(keyName)
+      await rows.insert({ keyName, envelope, createTime })
+    })
   } catch (error) {
     // Another server started on the same empty database, and was first.
     if (!(error instanceof TenureError && error.reason === 'ALREADY_EXISTS')) throw error
@@ -147,11 +155,13 @@ async function isThere(keyring: Keyring, keyId: string): Promise<boolean> {
   }
 }
 
-async function unseal(keyring: Keyring, which: PlatformKey, envelope: Uint8Array): Promise<Uint8Array> {
+/** Undefined: it was overwritten, and this keyring is the one it was sealed by. */
+async function unseal(keyring: Keyring, which: PlatformKey, envelope: Uint8Array): Promise<Uint8Array | undefined> {
   try {
     return await openValue(keyring, platformKeyId, placeOf(which), envelope)
   } catch (error) {
     if (error instanceof KeyringError && (error.reason === 'UNKNOWN_KEY' || error.reason === 'BAD_CIPHERTEXT')) {
+      if (which.anchor !== undefined && (await inWords(isThere(keyring, which.anchor)))) return undefined
       throw new StartError(
         'The keyring is not the one this database was made with: it cannot open what it sealed. Put the keyring back, or set TENURE_KEYRING to it.',
       )

@@ -7,6 +7,7 @@ import type { Grants } from './access/grants.ts'
 import type { Staleness } from './access/staleness.ts'
 import type { Statements } from './access/statements.ts'
 import { platformTenantId } from './base/ids.ts'
+import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
 import { openDeciding } from './deciding.ts'
 import { type ChainListener, type Feeds, openFeeds } from './feeds.ts'
@@ -24,6 +25,7 @@ import { type AccessLog, createAccessLog } from './tenancy/access-log.ts'
 import { claimCell } from './tenancy/cell-identity.ts'
 import type { CodedRowsParts } from './tenancy/coded-rows.ts'
 import { type Directory, openDirectory } from './tenancy/directory.ts'
+import { replicasOfDirectory } from './tenancy/heartbeat.ts'
 import { issuePlatformCapabilities, type PlatformCapabilities } from './tenancy/platform-capability.ts'
 import type { Scopes } from './tenancy/scope.ts'
 import { createWriteTurns } from './tenancy/write-turns.ts'
@@ -131,7 +133,7 @@ async function openKernel(
     committed: (revision, changes) => platformChanged(late, capabilities, catalogue, revision, changes),
   })
   late.directory = directory
-  const recodedRows = await openWith(directory, keyring, recode)
+  const recodedRows = await openWith(directory, keyring, async () => recode && assertAlone(storage, capabilities))
   const cells = await registerCells(directory, capabilities.bootstrap, config.cells, runtime)
   for (const each of cells) await claimCell(storage.cell, capabilities['cell-identity'], each, clock)
   await seedOwnPermissions(directory, capabilities['permission-catalogue'], runtime)
@@ -164,6 +166,14 @@ async function openKernel(
     ...deciding,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** A server that runs has the old key, and would make codes that are wrong from now on. */
+async function assertAlone(storage: Storage, capabilities: PlatformCapabilities): Promise<true> {
+  const known = await replicasOfDirectory(storage.directory, capabilities['directory-feed'])
+  const running = await storage.running(known)
+  if (running.length === 0) return true
+  throw new StartError(`Servers run on this database: ${running.join(', ')}. Stop them, and run tenure recode again.`)
 }
 
 /** Whoever is added hears of what `told` is told. */

@@ -14,7 +14,7 @@ import { migrateMysql, mysqlMigrationStatus, mysqlSchema } from './storage/mysql
 import { openMysqlDatabase } from './storage/mysql/mysql-database.ts'
 import type { MysqlServer } from './storage/mysql/mysql-server.ts'
 import { openSession } from './storage/mysql/mysql-session.ts'
-import { holdName, withNamedLock } from './storage/mysql/named-lock.ts'
+import { heldNames, holdName, withNamedLock } from './storage/mysql/named-lock.ts'
 import { migrateSqlite, sqliteMigrationStatus, sqliteSchema } from './storage/sqlite/migrate-sqlite.ts'
 import { createWriterTurn, openSqliteDatabase } from './storage/sqlite/sqlite-database.ts'
 import { claimSqliteFile } from './storage/sqlite/sqlite-file.ts'
@@ -30,6 +30,8 @@ export interface Storage extends AsyncDisposable {
   readonly schemaVersion: number
   /** Runs while no other server that starts on this database is in the same: what a first start makes is made once. */
   alone<T>(work: () => Promise<T>): Promise<T>
+  /** Those of these servers that run now. */
+  running(replicas: readonly string[]): Promise<string[]>
   /** What the database has otherwise than it was declared, a sentence each. */
   schemaDrift(): Promise<string[]>
   /** Hears of every statement the guard refuses, after the log and the metric. */
@@ -131,6 +133,7 @@ async function openSqliteStorage(
     engine: 'sqlite',
     schemaVersion,
     alone,
+    running: async () => [],
     ...{ schemaDrift: async () => sqliteDrift(sqliteSchema(path)) },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
@@ -150,7 +153,7 @@ async function openMysqlStorage(
   await using stack = new AsyncDisposableStack()
   await assertMigrated(server)
   const serverVersion = await fitServer(server)
-  const name = await inWords(server, () => holdName(server, `replica-${config.replica}`, nameWaitMs, failed))
+  const name = await inWords(server, () => holdName(server, nameOf(config.replica), nameWaitMs, failed))
   if (name === undefined) {
     throw new StartError(
       `Another server on this database is named ${config.replica} already. Give each a TENURE_REPLICA of its own.`,
@@ -179,8 +182,16 @@ async function openMysqlStorage(
       }
       return done.value
     },
+    async running(replicas) {
+      const held = new Set(await inWords(server, () => heldNames(server, replicas.map(nameOf))))
+      return replicas.filter((replica) => held.has(nameOf(replica)))
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+function nameOf(replica: string): string {
+  return `replica-${replica}`
 }
 
 /** Servers come and go, and start with an account that may not change the schema: migrating is a step of its own. */

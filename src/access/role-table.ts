@@ -1,6 +1,6 @@
 import { EntitySchema } from 'typeorm'
-import { coded, rowCodeColumn } from '../base/coded-columns.ts'
-import { asciiColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
+import { coded, codedListColumn, rowCodeColumn } from '../base/coded-columns.ts'
+import { asciiColumn, integerColumn, textColumn, timeColumn } from '../base/columns.ts'
 import type { RoleRow } from './role.ts'
 
 export const RoleTable = coded(
@@ -11,8 +11,8 @@ export const RoleTable = coded(
       roleId: asciiColumn('roleId', 36, { primary: true }),
       slug: asciiColumn('slug', 63),
       displayName: textColumn('displayName', 200),
-      permissions: jsonColumn('permissions'),
-      assignableAt: jsonColumn('assignableAt'),
+      permissions: codedListColumn('permissions'),
+      assignableAt: codedListColumn('assignableAt'),
       version: integerColumn('version'),
       createTime: timeColumn('createTime'),
       updateTime: timeColumn('updateTime'),

@@ -1,8 +1,47 @@
-import { bytesColumn } from './columns.ts'
+import { bytesColumn, jsonColumn } from './columns.ts'
 
 /** How a code is stored. Nullable, because rows were written before there were codes. */
 export function rowCodeColumn() {
   return { rowCode: bytesColumn('rowCode', { length: 32, nullable: true }) }
+}
+
+/**
+ * A list of words. Anything else that stands there reads as an empty one, which is genuine only where an empty one was
+ * written: so one row is forged, where text that cannot be read would take everything down that reads it beside others.
+ */
+export function codedListColumn(property: string) {
+  return whereReadable(property, {}, isListOfWords, () => [])
+}
+
+/** An object or nothing, which anything else reads as, for the same reason. */
+export function codedObjectColumn(property: string) {
+  return whereReadable(property, { nullable: true }, isObject, () => null)
+}
+
+function isListOfWords(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && !Array.isArray(value)
+}
+
+function whereReadable(
+  property: string,
+  options: Parameters<typeof jsonColumn>[1],
+  isReadable: (value: unknown) => boolean,
+  instead: () => object | null,
+) {
+  const { transformer, ...column } = jsonColumn(property, options)
+  const from = (text: string | null): object | null => {
+    try {
+      const value: unknown = transformer.from(text)
+      return isReadable(value) ? (value as object | null) : instead()
+    } catch {
+      return instead()
+    }
+  }
+  return { ...column, transformer: { ...transformer, from } }
 }
 
 const covered = new WeakMap<object, readonly string[]>()

@@ -1,11 +1,7 @@
-import {
-  type CheckpointChain,
-  type CheckpointDocument,
-  checkpointDocumentFrom,
-  digestOf,
-} from '../jwt/audit-checkpoint.ts'
+import { type CheckpointChain, checkpointDocumentFrom, digestOf } from '../jwt/audit-checkpoint.ts'
 import { verifyDocument } from '../jwt/signed-document.ts'
 import type { VerificationKeys } from '../jwt/verification-keys.ts'
+import { type KeptCheckpoint, lineOf } from './checkpoint-line.ts'
 
 /** A chain as the series tells of it: every point it went through, oldest first. One left out would be one that may be rewritten. */
 export interface KeptChain {
@@ -22,24 +18,23 @@ export interface CheckpointSeries {
   readonly newestTimeMs: number
   readonly kids: readonly string[]
   readonly chains: readonly KeptChain[]
+  /** Checkpoints that are not part of it, because the database was put back to before them. */
+  readonly putBack: number
   /** What is wrong with the series by itself, a sentence each. */
   readonly problems: readonly string[]
 }
 
-interface Kept {
-  readonly document: CheckpointDocument
-  readonly digest: string
-}
-
 interface Followed extends Omit<KeptChain, 'points'> {
   timeline: string
+  /** Number of the checkpoint that held it last. */
+  number: number
   points: Pick<CheckpointChain, 'sequence' | 'hash'>[]
 }
 
 /** Reads what was kept outside, of one server or several, in any order, and finds what does not fit together. */
 export class CheckpointReader {
   readonly #keys: VerificationKeys
-  readonly #kept = new Map<number, Kept>()
+  readonly #kept = new Map<string, KeptCheckpoint>()
   readonly #kids = new Set<string>()
   readonly #problems: string[] = []
 
@@ -60,30 +55,25 @@ export class CheckpointReader {
       return
     }
     this.#kids.add(verified.kid)
-    const known = this.#kept.get(document.number)
     const digest = digestOf(jws)
-    if (known === undefined) this.#kept.set(document.number, { document, digest })
-    else if (known.digest !== digest) {
-      this.#problems.push(
-        `There are two checkpoints ${document.number}. The database was restored to before it, or put back to hide something.`,
-      )
-    }
+    this.#kept.set(digest, { document, digest })
   }
 
-  series(): CheckpointSeries {
-    const numbers = [...this.#kept.keys()].sort((a, b) => a - b)
-    const chains = new Map<string, Followed>()
-    const problems = [...this.#problems]
-    let before: Kept | undefined
-    for (const number of numbers) {
-      const kept = this.#kept.get(number) as Kept
-      problems.push(...joints(before, kept))
-      for (const chain of kept.document.chains) problems.push(...follow(chains, chain, number))
-      before = kept
+  /** `restored`: numbers of checkpoints that the database was put back to by somebody who may do that. */
+  series(restored: readonly number[] = []): CheckpointSeries {
+    const { line, branches } = lineOf(this.#kept)
+    const problems = [...this.#problems, ...branches.flatMap((branch) => leftBehind(branch, restored))]
+    const chains = new Chains(restored)
+    for (const [at, kept] of line.entries()) {
+      problems.push(...joints(line[at - 1], kept))
+      for (const chain of kept.document.chains) problems.push(...chains.follow(chain, kept.document.number))
     }
+    const [first, last] = [line[0]?.document, line.at(-1)?.document]
     return {
-      ...{ count: numbers.length, first: numbers[0] ?? 0, last: numbers.at(-1) ?? 0, problems },
-      ...{ newestTimeMs: before?.document.createTimeMs ?? 0, kids: [...this.#kids], chains: [...chains.values()] },
+      ...{ count: this.#kept.size, first: first?.number ?? 0, last: last?.number ?? 0 },
+      ...{ newestTimeMs: last?.createTimeMs ?? 0, kids: [...this.#kids], chains: chains.kept() },
+      putBack: this.#kept.size - line.length,
+      problems: [...problems, ...chains.newTimelines()],
     }
   }
 }
@@ -99,35 +89,82 @@ function checkpointIn(line: string): string | undefined {
   }
 }
 
-function joints(before: Kept | undefined, { document: { number, previous } }: Kept): string[] {
+function joints(
+  before: KeptCheckpoint | undefined,
+  { document: { number, previous } }: KeptCheckpoint,
+): readonly string[] {
   if (before === undefined) return []
   const missing = number - before.document.number - 1
-  if (missing === 1) return [`Checkpoint ${number - 1} is missing.`]
-  if (missing > 1) return [`Checkpoints ${before.document.number + 1} to ${number - 1} are missing.`]
+  if (missing > 0) return [missingFrom(before.document.number + 1, number - 1)]
   return previous === before.digest ? [] : [`Checkpoint ${number} does not go on from checkpoint ${number - 1}.`]
 }
 
-function follow(chains: Map<string, Followed>, next: CheckpointChain, number: number): string[] {
-  const { tenant, tenantUid, chain, sequence, hash, timeline } = next
-  const key = `${tenantUid}/${chain}`
-  const known = chains.get(key)
-  if (known === undefined) {
-    chains.set(key, { tenant, tenantUid, chain, timeline, points: [{ sequence, hash }] })
-    return []
+function missingFrom(first: number, last: number): string {
+  return first === last ? `Checkpoint ${first} is missing.` : `Checkpoints ${first} to ${last} are missing.`
+}
+
+function leftBehind(branch: readonly KeptCheckpoint[], restored: readonly number[]): readonly string[] {
+  const [first, last] = [branch[0]?.document.number ?? 0, branch.at(-1)?.document.number ?? 0]
+  if (restored.includes(first - 1)) return []
+  const which = first === last ? `Checkpoint ${first} was` : `Checkpoints ${first} to ${last} were`
+  return [
+    `${which} signed on a database that was then put back to checkpoint ${first - 1}. If that was a restore that you know of, say --restored ${first - 1}; if not, somebody hides what came after.`,
+  ]
+}
+
+/** Chains named in one sentence. */
+const maxNamed = 5
+
+class Chains {
+  readonly #restored: readonly number[]
+  readonly #followed = new Map<string, Followed>()
+  readonly #begunAnew: { readonly name: string; readonly number: number }[] = []
+
+  constructor(restored: readonly number[]) {
+    this.#restored = restored
   }
-  const last = known.points.at(-1)
-  const problems: string[] = []
-  if (known.timeline !== timeline) {
-    problems.push(`${nameOf(next)} goes on from a restored database in checkpoint ${number}.`)
-    known.points = []
-  } else if (last !== undefined && (sequence < last.sequence || (sequence === last.sequence && hash !== last.hash))) {
-    problems.push(`${nameOf(next)} is at ${sequence} in checkpoint ${number}, and was at ${last.sequence} before.`)
+
+  kept(): KeptChain[] {
+    return [...this.#followed.values()]
   }
-  known.timeline = timeline
-  known.points.push({ sequence, hash })
-  return problems
+
+  follow(next: CheckpointChain, number: number): readonly string[] {
+    const { tenant, tenantUid, chain, sequence, hash, timeline } = next
+    const key = `${tenantUid}/${chain}`
+    const known = this.#followed.get(key)
+    if (known === undefined) {
+      this.#followed.set(key, { tenant, tenantUid, chain, timeline, number, points: [{ sequence, hash }] })
+      return []
+    }
+    const last = known.points.at(-1)
+    const problems: string[] = []
+    if (known.timeline !== timeline) {
+      const isKnown = this.#restored.some((each) => known.number <= each && each < number)
+      if (!isKnown) this.#begunAnew.push({ name: nameOf(next), number })
+      // What was restored may be older than the last checkpoint in it: nobody knows which points it still goes through.
+      known.points = []
+    } else if (last !== undefined && (sequence < last.sequence || (sequence === last.sequence && hash !== last.hash))) {
+      problems.push(`${nameOf(next)}, is at ${sequence} in checkpoint ${number}, and was at ${last.sequence} before.`)
+    }
+    Object.assign(known, { timeline, number })
+    known.points.push({ sequence, hash })
+    return problems
+  }
+
+  /** In one sentence: a restore begins every chain anew. */
+  newTimelines(): readonly string[] {
+    const [first] = this.#begunAnew
+    if (first === undefined) return []
+    const { length } = this.#begunAnew
+    const names = this.#begunAnew.slice(0, maxNamed).map(({ name }) => name)
+    const others = length > maxNamed ? ` and ${length - maxNamed} more` : ''
+    const go = length === 1 ? 'chain goes' : 'chains go'
+    return [
+      `${length} ${go} on from a restored database, the first in checkpoint ${first.number}: ${names.join('; ')}${others}. If that was a restore that you know of, say --restored ${first.number - 1}; if not, somebody changed the database by hand.`,
+    ]
+  }
 }
 
 export function nameOf({ tenant, chain }: Pick<KeptChain, 'tenant' | 'chain'>): string {
-  return `${tenant === '' ? 'the platform' : tenant}, chain ${chain},`
+  return `${tenant === '' ? 'the platform' : tenant}, chain ${chain}`
 }

@@ -94,6 +94,10 @@ function toolCommands(command: AddCommand, finish: Finish): void {
     .requiredOption('-k, --keys <file or url>', 'the JWK set of the installation, as it was kept')
     .option('-a, --against <url>', 'HTTP address of a server whose chains are compared')
     .option('--key-file <file>', 'file that holds the API key (default: the root key file)')
+    .option(
+      '--restored <numbers>',
+      'checkpoints that the database was put back to by a restore you know of, with commas',
+    )
     .option('-o, --output <format>', 'text or json', 'text')
     .action((files: string[], options: VerifyCheckpointsOptions) => finish(verifyCheckpointsCommand(files, options)))
   command(

@@ -15,6 +15,8 @@ export interface VerifyCheckpointsOptions {
   /** HTTP address of a server to compare with; undefined: the series alone is looked at. */
   readonly against?: string
   readonly keyFile?: string
+  /** Numbers of checkpoints, with commas, that the database was put back to by somebody who may do that. */
+  readonly restored?: string
   readonly output: string
 }
 
@@ -32,11 +34,11 @@ export async function verifyCheckpointsCommand(
   files: readonly string[],
   options: VerifyCheckpointsOptions,
 ): Promise<number> {
-  const { keys, against, keyFile, output } = options
+  const { keys, against, keyFile, restored, output } = options
   if (output !== 'text' && output !== 'json') throw new StartError('The output is text or json.')
   const reader = new CheckpointReader(await readVerificationKeys(keys))
   for (const file of files) await readLines(file, reader)
-  const series = reader.series()
+  const series = reader.series(restored === undefined ? [] : numbersIn(restored))
   if (series.count === 0 && series.problems.length === 0) {
     throw new StartError('There is no checkpoint in it. Give what TENURE_AUDIT_CHECKPOINTS wrote or sent.')
   }
@@ -45,6 +47,14 @@ export async function verifyCheckpointsCommand(
   const problems = [...series.problems, ...(compared?.problems ?? [])]
   process.stdout.write(output === 'json' ? asJson(series, compared, problems) : asText(series, compared, problems))
   return problems.length === 0 ? 0 : 1
+}
+
+function numbersIn(text: string): number[] {
+  const numbers = text.split(',').map((word) => (/^\d+$/.test(word.trim()) ? Number(word) : Number.NaN))
+  if (numbers.every(Number.isSafeInteger)) return numbers
+  throw new StartError(
+    `--restored takes numbers of checkpoints, such as 60 or 60,112, and not ${JSON.stringify(text)}.`,
+  )
 }
 
 async function readLines(file: string, reader: CheckpointReader): Promise<void> {
@@ -85,7 +95,7 @@ async function compare(chains: readonly KeptChain[], audit: Audit, address: stri
     progress(at, chains.length)
     const verdict = await verdictOf(audit, chain).catch((error) => Promise.reject(inWords(error, address)))
     if (verdict === 'purged') purged += 1
-    else if (verdict !== undefined) problems.push(`${nameOf(chain)} is not what was signed for. ${verdict}`)
+    else if (verdict !== undefined) problems.push(`${nameOf(chain)}, is not what was signed for. ${verdict}`)
   }
   progress(chains.length, chains.length)
   return { chains: chains.length, purged, problems }
@@ -129,19 +139,30 @@ function progress(done: number, of: number): void {
 }
 
 function asJson(series: CheckpointSeries, compared: Compared | undefined, problems: readonly string[]): string {
-  const { count, first, last, newestTimeMs, kids, chains } = series
+  const { count, first, last, newestTimeMs, kids, chains, putBack } = series
   return `${JSON.stringify(
-    { count, first, last, newestTimeMs, kids, chains: chains.length, compared: compared?.chains ?? 0, problems },
+    {
+      count,
+      first,
+      last,
+      newestTimeMs,
+      kids,
+      putBack,
+      chains: chains.length,
+      compared: compared?.chains ?? 0,
+      problems,
+    },
     null,
     2,
   )}\n`
 }
 
 function asText(series: CheckpointSeries, compared: Compared | undefined, problems: readonly string[]): string {
-  const { count, first, last, newestTimeMs, kids, chains } = series
+  const { count, first, last, newestTimeMs, kids, chains, putBack } = series
   const tenants = new Set(chains.map(({ tenantUid }) => tenantUid))
   const rows = [
     ['checkpoints', `${count}, from ${first} to ${last}`],
+    ...(putBack === 0 ? [] : [['put back', `${putBack} of them are from before the database was restored`]]),
     ['newest', newestTimeMs === 0 ? 'none' : new Date(newestTimeMs).toISOString()],
     ['chains', `${chains.length}, of ${tenants.size} tenants, the platform among them`],
     ['signed with', kids.join(', ') || 'nothing known'],

@@ -73,10 +73,16 @@ export function createApiKeyService(parts: ApiKeyServiceParts): ServiceImplement
         const row = await unit.rows.find({ apiKeyId: lastSegment(request.name) })
         if (row === undefined) throw notFound()
         checkEtag(request.etag, row.apiKeyId, row.version)
-        // On the platform there is nobody above: who holds less must not be able to lock the root account out.
-        if (call.context === undefined) await parts.grants.assertMayActFor(call, undefined, { id: row.ownerId }, [])
         const written = { state: 'REVOKED' as const, version: row.version + 1, updateTime: unit.now }
-        await unit.rows.update(row.apiKeyId, written)
+        if (unit.rows.isGenuine(row)) {
+          // On the platform there is nobody above: who holds less must not be able to lock the root account out.
+          if (call.context === undefined) await parts.grants.assertMayActFor(call, undefined, { id: row.ownerId }, [])
+          await unit.rows.update(row.apiKeyId, written)
+        } else {
+          // Nobody is let in by it; marked as revoked, it would be one that Tenure wrote.
+          await unit.rows.delete(row.apiKeyId)
+          unit.note('forged', true)
+        }
         const apiKey = await toProto(parts, unit, { ...row, ...written })
         return create(RevokeApiKeyResponseSchema, { apiKey, revision: unit.revision })
       })

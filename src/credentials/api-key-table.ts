@@ -1,6 +1,6 @@
 import { EntitySchema } from 'typeorm'
-import { coded, rowCodeColumn } from '../base/coded-columns.ts'
-import { asciiColumn, bytesColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
+import { coded, codedListColumn, rowCodeColumn } from '../base/coded-columns.ts'
+import { asciiColumn, bytesColumn, integerColumn, textColumn, timeColumn } from '../base/columns.ts'
 import type { ApiKeyRow, PlatformApiKeyRow } from './api-key.ts'
 
 function sharedColumns() {
@@ -10,7 +10,7 @@ function sharedColumns() {
     ownerId: asciiColumn('ownerId', 36),
     secretHash: bytesColumn('secretHash', { length: 32 }),
     prefix: textColumn('prefix', 63),
-    permissions: jsonColumn('permissions'),
+    permissions: codedListColumn('permissions'),
     state: asciiColumn('state', 20),
     expireTime: timeColumn('expireTime', { nullable: true }),
     version: integerColumn('version'),

@@ -1,6 +1,6 @@
 import { EntitySchema } from 'typeorm'
-import { coded, rowCodeColumn } from '../base/coded-columns.ts'
-import { asciiColumn, booleanColumn, integerColumn, jsonColumn, timeColumn } from '../base/columns.ts'
+import { coded, codedListColumn, rowCodeColumn } from '../base/coded-columns.ts'
+import { asciiColumn, booleanColumn, integerColumn, timeColumn } from '../base/columns.ts'
 import type { MembershipRow } from './membership.ts'
 
 export const MembershipTable = coded(
@@ -13,7 +13,7 @@ export const MembershipTable = coded(
       slug: asciiColumn('slug', 63),
       principalKind: asciiColumn('principalKind', 20),
       principalId: asciiColumn('principalId', 36),
-      roles: jsonColumn('roles'),
+      roles: codedListColumn('roles'),
       reachAll: booleanColumn('reachAll'),
       expireTime: timeColumn('expireTime', { nullable: true }),
       version: integerColumn('version'),

@@ -1,6 +1,6 @@
 import { EntitySchema } from 'typeorm'
-import { coded, rowCodeColumn } from '../base/coded-columns.ts'
-import { asciiColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
+import { coded, codedListColumn, rowCodeColumn } from '../base/coded-columns.ts'
+import { asciiColumn, integerColumn, textColumn, timeColumn } from '../base/columns.ts'
 import type { PlatformServiceAccountRow, ServiceAccountRow } from './service-account.ts'
 
 function sharedColumns() {
@@ -28,7 +28,7 @@ export const ServiceAccountTable = coded(
 export const PlatformServiceAccountTable = coded(
   new EntitySchema<PlatformServiceAccountRow>({
     name: 'platform_service_accounts',
-    columns: { ...sharedColumns(), roles: jsonColumn('roles') },
+    columns: { ...sharedColumns(), roles: codedListColumn('roles') },
     indices: [{ name: 'platform_service_accounts_slug', columns: ['slug'], unique: true }],
   }),
   ['slug', 'state', 'roles'],

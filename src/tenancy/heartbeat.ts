@@ -76,3 +76,14 @@ export async function openHeartbeat(options: HeartbeatOptions): Promise<Heartbea
     },
   }
 }
+
+/** Names of the servers that follow the directory, and of those that were killed and have not come back. */
+export async function replicasOfDirectory(
+  database: Database,
+  capability: PlatformCapability<'directory-feed'>,
+): Promise<string[]> {
+  const rows: Record<string, unknown>[] = await database.read(platformBindingOf(capability), (manager) =>
+    manager.query('SELECT replica FROM directory_heartbeats ORDER BY replica'),
+  )
+  return rows.map(({ replica }) => String(replica))
+}

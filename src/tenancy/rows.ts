@@ -33,6 +33,8 @@ export interface Rows<Row extends ObjectLiteral> {
   all(where: Partial<Row>): Promise<Row[]>
   /** Every match that Tenure wrote; the others are told of, and left out. */
   allGenuine(where: Partial<Row>): Promise<Row[]>
+  /** Whether Tenure wrote the row, read whole from here; one that it did not write is told of, and can only be deleted. */
+  isGenuine(row: Row): boolean
   page(query: PageQuery): Promise<Row[]>
   /** A text as it may be compared with the property, in whatever direction, with the same outcome on every engine. */
   comparable(property: string, text: string): string
@@ -136,12 +138,13 @@ function readsOf<Row extends ObjectLiteral>(
     find,
     async findGenuine(where: Partial<Row>) {
       const row = await find(where)
-      return row === undefined ? undefined : codes.genuine([row])[0]
+      return row !== undefined && codes.isGenuine(row) ? row : undefined
     },
     list: async (where: Partial<Row>, limit: number) =>
       codes.read(await whereAll(select(), where, manager, table).limit(limit).getMany()),
     all,
-    allGenuine: async (where: Partial<Row>) => codes.genuine(await all(where)),
+    allGenuine: async (where: Partial<Row>) => (await all(where)).filter(codes.isGenuine),
+    isGenuine: codes.isGenuine,
     page: (query: PageQuery) => pageOf(select(), query, manager.connection.getMetadata(table)),
     comparable: (property: string, text: string) => comparable(columnOf(manager, table, property), text),
     count: (where: Partial<Row>) => whereAll(select(), where, manager, table).getCount(),

@@ -24,8 +24,8 @@ export interface TableCodes<Row extends ObjectLiteral> {
   read<Read extends readonly Row[]>(rows: Read): Read
   /** The changes with the code of what the row is after them. Throws for a row that is forged: it would be forged no more. */
   changesWithCode(id: string, changes: Partial<Row>, find: () => Promise<Row | undefined>): Promise<Partial<Row>>
-  /** The rows whose code is right; the others are told of. */
-  genuine(rows: readonly Row[]): Row[]
+  /** Whether the code of a row that was read whole is right; one that is not is told of. */
+  isGenuine(row: Row): boolean
 }
 
 export function tableCodes<Row extends ObjectLiteral>(
@@ -60,6 +60,6 @@ export function tableCodes<Row extends ObjectLiteral>(
       seen?.set(keyOf(id), { ...after, rowCode })
       return { ...changes, rowCode }
     },
-    genuine: (rows) => rows.filter(isGenuine),
+    isGenuine,
   }
 }

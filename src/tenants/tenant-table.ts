@@ -1,5 +1,5 @@
 import { EntitySchema } from 'typeorm'
-import { coded, rowCodeColumn } from '../base/coded-columns.ts'
+import { coded, codedObjectColumn, rowCodeColumn } from '../base/coded-columns.ts'
 import { asciiColumn, bytesColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
 import type { TenantHeadRow, TenantPlacementRow } from './tenant.ts'
 
@@ -41,7 +41,7 @@ export const TenantHeadTable = new EntitySchema<TenantHeadRow>({
 export const TenantPlacementTable = coded(
   new EntitySchema<TenantPlacementRow>({
     name: 'tenant_placements',
-    columns: { ...fieldColumns(), provisioning: jsonColumn('provisioning', { nullable: true }), ...rowCodeColumn() },
+    columns: { ...fieldColumns(), provisioning: codedObjectColumn('provisioning'), ...rowCodeColumn() },
     indices: [
       { name: 'tenant_placements_slug', columns: ['slug'], unique: true },
       { name: 'tenant_placements_state', columns: ['state', 'slug'] },

@@ -50,6 +50,21 @@ async function takeLock(session: MysqlSession, name: string, waitMs: number): Pr
   }
 }
 
+/** Which of these purposes somebody holds now. */
+export async function heldNames(server: MysqlServer, purposes: readonly string[]): Promise<string[]> {
+  const session = await openSession(server, 'write')
+  try {
+    const held: string[] = []
+    for (const purpose of purposes) {
+      const rows = await session.run('SELECT IS_USED_LOCK(?) AS holder', [lockName(server, purpose)], askTimeoutMs)
+      if (Array.isArray(rows) && rows[0]?.holder !== null) held.push(purpose)
+    }
+    return held
+  } finally {
+    await session.end()
+  }
+}
+
 /**
  * Holds a name for as long as this process lives, so that no two servers go by one name. The server frees it when the
  * connection ends, whatever became of the process; after an interruption it is taken again. Undefined: another has it.

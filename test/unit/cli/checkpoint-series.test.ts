@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { CheckpointReader } from '../../../src/cli/checkpoint-series.ts'
 import { type CheckpointDocument, digestOf } from '../../../src/jwt/audit-checkpoint.ts'
 import { type DocumentType, signDocument } from '../../../src/jwt/signed-document.ts'
@@ -27,6 +27,7 @@ const chain = (sequence: number, more: Partial<Chain> = {}): Chain => ({
 interface Step {
   readonly chains: readonly Chain[]
   readonly number?: number
+  readonly createTimeMs?: number
   readonly previous?: string
   readonly key?: () => SigningKey
   readonly type?: DocumentType
@@ -38,7 +39,8 @@ async function linesOf(steps: readonly Step[]): Promise<string[]> {
   let previous = ''
   for (const [at, step] of steps.entries()) {
     const number = step.number ?? at + 1
-    const document = { number, createTimeMs: number, previous: step.previous ?? previous, chains: step.chains }
+    const createTimeMs = step.createTimeMs ?? number
+    const document = { number, createTimeMs, previous: step.previous ?? previous, chains: step.chains }
     const jws = await signDocument(step.type ?? 'tenure-audit-checkpoint', document, (step.key ?? (() => ours))())
     previous = digestOf(jws)
     lines.push(JSON.stringify({ type: 'audit.checkpoint', timestamp: '', data: { number, checkpoint: jws } }))
@@ -73,7 +75,7 @@ test.each<[string, readonly Step[], RegExp]>([
   [
     'a restored database',
     [{ chains: [chain(5)] }, { chains: [chain(2, { timeline: 'second' })] }],
-    /goes on from a restored database in checkpoint 2/,
+    /^1 chain goes on from a restored database, the first in checkpoint 2: tenants\/acme, chain authority\. .* --restored 1;/,
   ],
   ['a signature of somebody else', [{ chains: [], key: () => others }], /^Line 1 is not what any of these keys signed/],
   ['another document of ours', [{ chains: [], type: 'tenure-isolation-report' }], /^Line 1 is not what any of these/],
@@ -84,8 +86,68 @@ test.each<[string, readonly Step[], RegExp]>([
   expect(problems[0]).toMatch(problem)
 })
 
-test('two checkpoints of one number are told', async () => {
-  const [first = ''] = await linesOf([{ chains: [chain(1)] }])
-  const [other = ''] = await linesOf([{ chains: [chain(2)] }])
-  expect(await problemsOf([first, other])).toEqual([expect.stringMatching(/^There are two checkpoints 1\./)])
+describe('after a restore', () => {
+  /** 1 to 5, restored to 2, 3 to 4 on that: shorter than what was left behind. */
+  async function restoredSeries(again: Partial<Chain> = { timeline: 'second' }): Promise<CheckpointReader> {
+    const chains = (sequence: number, more: Partial<Chain> = {}) => ({ chains: [chain(sequence, more)] })
+    const before = await linesOf([1, 2, 3, 4, 5].map((sequence) => chains(sequence)))
+    const second = JSON.parse(before[1] ?? '') as { data: { checkpoint: string } }
+    const after = await linesOf(
+      [3, 4].map((number, at) => ({
+        ...chains(number, { hash: `${number}`.repeat(64), ...again }),
+        ...{ number, createTimeMs: 100 + number },
+        ...(at === 0 ? { previous: digestOf(second.data.checkpoint) } : {}),
+      })),
+    )
+    const reader = new CheckpointReader(keys)
+    for (const line of [...after, ...before]) await reader.add(line, '')
+    return reader
+  }
+
+  test('what was signed on the database before it is told of as such, and nothing is compared with it', async () => {
+    const { problems, count, last, putBack, chains } = (await restoredSeries()).series()
+    expect(problems).toEqual([
+      expect.stringMatching(
+        /^Checkpoints 3 to 5 were signed on a database that was then put back to checkpoint 2\. .* --restored 2;/,
+      ),
+      expect.stringMatching(/^1 chain goes on from a restored database, the first in checkpoint 3/),
+    ])
+    expect({ count, last, putBack }).toEqual({ count: 7, last: 4, putBack: 3 })
+    expect(chains[0]?.points.map(({ hash }) => hash[0])).toEqual(['3', '4'])
+  })
+
+  test('one that is known of is no problem; another one is', async () => {
+    const reader = await restoredSeries()
+    expect(reader.series([2]).problems).toEqual([])
+    expect(reader.series([1]).problems).toHaveLength(2)
+    expect(reader.series([3]).problems).toHaveLength(2)
+  })
+
+  test('a database that was put back without a new timeline is compared all the way', async () => {
+    const { problems, chains } = (await restoredSeries({})).series([2])
+    expect(problems).toEqual([])
+    expect(chains[0]?.points.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4])
+  })
+
+  test('a later restore is not covered by an earlier one that is known of', async () => {
+    const lines = await linesOf(
+      ['first', 'second', 'third'].map((timeline, at) => ({ chains: [chain(at + 1, { timeline })] })),
+    )
+    const reader = new CheckpointReader(keys)
+    for (const line of lines) await reader.add(line, '')
+    expect(reader.series([1]).problems).toEqual([expect.stringMatching(/the first in checkpoint 3: .* --restored 2;/)])
+    expect(reader.series([1, 2]).problems).toEqual([])
+  })
+
+  test('with a clock that went back, and a gap, the newest is what comes last', async () => {
+    const lines = await linesOf([
+      { chains: [chain(1)], createTimeMs: 1_000 },
+      { chains: [chain(2)], number: 4, createTimeMs: 10 },
+      { chains: [chain(3)], number: 5, createTimeMs: 5 },
+    ])
+    const reader = new CheckpointReader(keys)
+    for (const line of lines) await reader.add(line, '')
+    const { problems, last, putBack } = reader.series()
+    expect({ problems, last, putBack }).toEqual({ problems: ['Checkpoints 2 to 3 are missing.'], last: 5, putBack: 0 })
+  })
 })

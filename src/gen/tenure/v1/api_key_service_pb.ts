@@ -338,7 +338,8 @@ export const ApiKeyService: GenService<{
     output: typeof ListApiKeysResponseSchema;
   },
   /**
-   * RevokeApiKey ends a key for good; a revoked one may be revoked again.
+   * RevokeApiKey ends a key for good; a revoked one may be revoked again. One that was written past Tenure, which lets
+   * nobody in, is removed: it is NOT_FOUND from then on.
    * Permission: `apiKeys.revoke`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD, NOT_FOUND,
    * PERMISSION_MISSING, ETAG_MISMATCH, REQUEST_ID_REUSED.
    *
