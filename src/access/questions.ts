@@ -110,9 +110,10 @@ function askIn(
   request: AuthorizeRequest,
   context: TenantContext,
 ): Asked {
-  if (snapshot === undefined) return nobody
-  const { credential, permission } = request
   const workspace = context.workspaceSlug
+  // Deleted since the caller was admitted: then the credential is not looked at either, as at a place that never was.
+  if (snapshot === undefined || !isThere(snapshot, workspace)) return nobody
+  const { credential, permission } = request
   switch (credential.case) {
     case 'apiKey': {
       const key = parseApiKey(credential.value, parts.environment)
@@ -128,6 +129,12 @@ function askIn(
     default:
       throw new TenureError('INVALID_FIELD', 'credential: must be set')
   }
+}
+
+function isThere(snapshot: TenantSnapshot, workspace: string): boolean {
+  if (workspace === '') return true
+  const found = snapshot.workspaceBySlug(workspace)
+  return found !== undefined && found.state !== 'DELETED'
 }
 
 function askAboutKey(snapshot: TenantSnapshot, key: ParsedApiKey, where: Omit<Question, 'subject'>): Asked {

@@ -31,6 +31,9 @@ test('the walk met what it is for: every operation answered and refused, changes
   }
   expect(walked.asked.size).toBe(9)
   expect(walked.writes).toBeGreaterThan(steps / 100)
+  for (const what of ['Archive', 'Unarchive', 'Delete', 'Undelete'])
+    expect(walked.changed).toContain(`${what}Workspace`)
+  for (const what of ['Suspend', 'Resume', 'Delete', 'Undelete']) expect(walked.changed).toContain(`${what}Tenant`)
   expect(walked.decisions).toBeGreaterThan(steps / 2)
   expect(walked.stale).toBeLessThan(steps / 20)
   expect(walked.ids).toBeGreaterThan(300)

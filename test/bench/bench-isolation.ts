@@ -54,8 +54,8 @@ async function run(): Promise<number> {
     },
   })
   if (json) {
-    const asked = Object.fromEntries(walked.asked)
-    process.stdout.write(`${JSON.stringify({ ...circumstances(), seed, ...walked, asked }, undefined, 2)}\n`)
+    const [asked, changed] = [Object.fromEntries(walked.asked), [...walked.changed]]
+    process.stdout.write(`${JSON.stringify({ ...circumstances(), seed, ...walked, asked, changed }, undefined, 2)}\n`)
   } else print(walked)
   return walked.faults.length === 0 ? 0 : 1
 }

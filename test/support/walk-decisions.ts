@@ -13,7 +13,7 @@ import type { TenantTokenClaims } from '../../src/jwt/tenant-token-claims.ts'
 import type { Chance } from './crash-chance.ts'
 import { callOf } from './walk-client.ts'
 import { wordOf } from './walk-kinds.ts'
-import { placeIn, type WalkKey, type WalkTenant } from './walk-model.ts'
+import { isThere, placeIn, type WalkKey, type WalkTenant } from './walk-model.ts'
 import type { WalkCaller, WalkPart, WalkQuestion } from './walk-question.ts'
 import { admissionOf, fromNow, mayNameOf, targetOf } from './walk-reads.ts'
 import { isLive, powerOf, productPermissions, subjectOfKey, verdictOn, type WalkSubject } from './walk-rules.ts'
@@ -96,7 +96,7 @@ function questionAt(
       ...{ ...admission, about: target.number, from, isFromMemory: true },
       content(tenant) {
         const found = subject(tenant)
-        if (workspace !== '' && !tenant.workspaces.has(workspace)) return 'NO_ACCESS'
+        if (workspace !== '' && !isThere(tenant, workspace)) return 'NO_ACCESS'
         if (typeof found === 'string') return found
         const verdict = verdictOn(tenant, found, workspace, permission)
         return verdict === 'GRANTED' ? granted(tenant, found, workspace, isFull) : verdict

@@ -14,7 +14,7 @@ import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { type Workspace, Workspace_State } from '../../src/gen/tenure/v1/workspace_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
 import { callOf, type WalkCall } from './walk-client.ts'
-import { placeIn, type WalkTenant } from './walk-model.ts'
+import { isThere, placeIn, type WalkTenant } from './walk-model.ts'
 
 /** A collection, as it is read: one thing by its name, or all at a place. Each thing is one line of words. */
 export interface WalkKind {
@@ -28,6 +28,13 @@ export interface WalkKind {
   read(answer: Message): readonly string[]
   /** What the model says stands there: lines by full name. */
   standing(tenant: WalkTenant, workspace: string): ReadonlyMap<string, string>
+  /** Of what stands there, what no list shows. */
+  readonly unlisted?: (tenant: WalkTenant) => ReadonlySet<string>
+}
+
+export function listed({ standing, unlisted }: WalkKind, tenant: WalkTenant, workspace: string): string[] {
+  const hidden = unlisted?.(tenant)
+  return [...standing(tenant, workspace)].filter(([name]) => hidden?.has(name) !== true).map(([, each]) => each)
 }
 
 /** All that a walk ever makes of one kind at one place. */
@@ -68,6 +75,10 @@ const workspaces: WalkKind = {
       tenant.workspaces.values(),
       ({ slug }) => placeIn(tenant, slug),
       ({ slug, uid, displayName, state }) => line(placeIn(tenant, slug), uid, displayName, state),
+    ),
+  unlisted: (tenant) =>
+    new Set(
+      [...tenant.workspaces.keys()].filter((slug) => !isThere(tenant, slug)).map((slug) => placeIn(tenant, slug)),
     ),
 }
 

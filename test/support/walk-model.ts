@@ -4,7 +4,7 @@ export interface WalkTenant {
   readonly name: string
   readonly uid: string
   readonly displayName: string
-  readonly isSuspended: boolean
+  readonly state: 'ACTIVE' | 'SUSPENDED' | 'DELETED'
   readonly workspaces: Things<WalkWorkspace>
   /** By `users/x` or `serviceAccounts/x`. */
   readonly people: Things<WalkPerson>
@@ -21,7 +21,7 @@ export interface WalkWorkspace {
   readonly slug: string
   readonly uid: string
   readonly displayName: string
-  readonly state: 'ACTIVE' | 'ARCHIVED'
+  readonly state: 'ACTIVE' | 'ARCHIVED' | 'DELETED'
 }
 
 export interface WalkPerson {
@@ -87,6 +87,17 @@ export function withoutPerson(tenant: WalkTenant, person: string): WalkTenant {
     ([name, key]) => [name, key.person === person ? { ...key, isRevoked: true } : key] as const,
   )
   return { ...withoutThing(tenant, 'people', person), memberships: new Map(memberships), keys: new Map(keys) }
+}
+
+/** Whether anything can be changed there; the tenant itself is asked for with an empty slug. */
+export function isOpen({ workspaces }: WalkTenant, workspace: string): boolean {
+  return workspace === '' || workspaces.get(workspace)?.state === 'ACTIVE'
+}
+
+/** Whether it is there for those who ask, archived or not. */
+export function isThere({ workspaces }: WalkTenant, workspace: string): boolean {
+  const state = workspaces.get(workspace)?.state
+  return state !== undefined && state !== 'DELETED'
 }
 
 export function placeIn(tenant: Pick<WalkTenant, 'name'>, workspace: string): string {

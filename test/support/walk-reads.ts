@@ -1,9 +1,10 @@
 import { type AccessSecretVersionResponse, SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
+import { Tenant_State } from '../../src/gen/tenure/v1/tenant_pb.ts'
 import { type GetTenantResponse, TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import type { Chance } from './crash-chance.ts'
 import { callOf } from './walk-client.ts'
-import { walkKinds } from './walk-kinds.ts'
-import { placeIn, type WalkTenant } from './walk-model.ts'
+import { listed, walkKinds, wordOf } from './walk-kinds.ts'
+import { isThere, placeIn, type WalkTenant } from './walk-model.ts'
 import type { WalkCaller, WalkPart, WalkQuestion } from './walk-question.ts'
 import { refusalOf, type WalkDemand } from './walk-rules.ts'
 import type { WalkWorld } from './walk-world.ts'
@@ -25,7 +26,8 @@ export function admissionOf(
   }
   const admission = (tenant: WalkTenant) => {
     const place = tenant.workspaces.get(demand.workspace)
-    if (demand.workspace !== '' && place === undefined) return 'NOT_FOUND'
+    const isMissing = demand.isWorkspaceItself === true ? place === undefined : !isThere(tenant, demand.workspace)
+    if (demand.workspace !== '' && isMissing) return 'NOT_FOUND'
     return place?.state === 'ARCHIVED' && demand.writes ? 'WORKSPACE_ARCHIVED' : ''
   }
   return { judge: target.number, admission }
@@ -82,7 +84,7 @@ export function listAll(world: WalkWorld, chance: Chance, caller: WalkCaller): W
   const demand = { tenant: target.name, workspace, permission: `${kind.noun}.list`, writes: false }
   const part: WalkPart = {
     ...{ ...admissionOf(caller, target, demand), about: target.number, from, isFromMemory: false },
-    content: (tenant) => [...kind.standing(tenant, workspace).values()].sort().join('\n'),
+    content: (tenant) => [...listed(kind, tenant, workspace)].sort().join('\n'),
   }
   return {
     ...{ caller, call: kind.list(placeIn(target, workspace), atLeastRevision), parts: [part] },
@@ -101,14 +103,14 @@ export function getTenant(world: WalkWorld, chance: Chance, caller: WalkCaller):
   const demand = { tenant: target.name, workspace: '', permission: 'tenants.get', writes: false }
   const part: WalkPart = {
     ...{ ...admissionOf(caller, target, demand), about: target.number, from, isFromMemory: false },
-    content: ({ uid, displayName, isSuspended }) => `${uid} ${displayName} ${isSuspended}`,
+    content: ({ uid, displayName, state }) => `${uid} ${displayName} ${state}`,
   }
   return {
     ...{ caller, parts: [part], mayName: mayNameOf(caller, target) },
     call: callOf(TenantService.method.getTenant, { name: target.name, atLeastRevision }),
     read: (answer) => {
       const { tenant } = answer as GetTenantResponse
-      return [`${tenant?.uid} ${tenant?.displayName} ${tenant?.suspension !== undefined}`]
+      return [`${tenant?.uid} ${tenant?.displayName} ${wordOf(Tenant_State, tenant?.state ?? 0)}`]
     },
   }
 }

@@ -1,5 +1,5 @@
 import { ownPermissions } from '../../src/access/own-permissions.ts'
-import type { WalkKey, WalkPerson, WalkTenant } from './walk-model.ts'
+import { isThere, type WalkKey, type WalkPerson, type WalkTenant } from './walk-model.ts'
 
 /** Of a product, added to the catalogue for the walk. */
 export const productPermissions = ['orders.read', 'orders.write', 'carts.read', 'carts.pay']
@@ -55,11 +55,12 @@ export function verdictOn(
   if (key?.isRevoked === true) return 'CREDENTIAL_REVOKED'
   if (person?.isActive !== true) return 'NO_ACCESS'
   const place = tenant.workspaces.get(workspace)
-  if (workspace !== '' && place === undefined) return 'NO_ACCESS'
+  if (workspace !== '' && !isThere(tenant, workspace)) return 'NO_ACCESS'
   if (key !== undefined && key.workspace !== '' && key.workspace !== workspace) return 'NO_ACCESS'
+  if (tenant.state === 'DELETED') return 'NO_ACCESS'
   const power = powerOf(tenant, person.id, workspace)
   if (power === undefined) return 'NO_ACCESS'
-  if (tenant.isSuspended) return 'TENANT_SUSPENDED'
+  if (tenant.state === 'SUSPENDED') return 'TENANT_SUSPENDED'
   if (place?.state === 'ARCHIVED') return 'WORKSPACE_ARCHIVED'
   if (permission === '') return 'GRANTED'
   if (!every.includes(permission)) return 'PERMISSION_UNKNOWN'
@@ -108,5 +109,6 @@ export function refusalOf(tenant: WalkTenant, keyName: string, demand: WalkDeman
 
 /** A dead credential is refused before anything is asked with it. */
 export function isLive(tenant: WalkTenant, key: WalkKey): boolean {
-  return !key.isRevoked && tenant.people.get(key.person)?.isActive === true
+  const hasPlace = key.workspace === '' || isThere(tenant, key.workspace)
+  return tenant.state !== 'DELETED' && hasPlace && !key.isRevoked && tenant.people.get(key.person)?.isActive === true
 }

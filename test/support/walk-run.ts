@@ -3,6 +3,7 @@ import { type Chance, createChance } from './crash-chance.ts'
 import type { WalkServer, WalkWire } from './walk-client.ts'
 import { authorize, batchAuthorize, getCaller, issueToken } from './walk-decisions.ts'
 import { hostileWrite } from './walk-hostile.ts'
+import type { WalkKey } from './walk-model.ts'
 import { drawWrite } from './walk-places.ts'
 import { judge, type WalkCaller, type WalkQuestion } from './walk-question.ts'
 import { accessSecret, getOne, getTenant, listAll } from './walk-reads.ts'
@@ -33,6 +34,8 @@ export interface WalkFigures {
   readonly asked: ReadonlyMap<string, { readonly calls: number; readonly answered: number; readonly refused: number }>
   readonly decisions: number
   readonly writes: number
+  /** Names of the methods that changed something. */
+  readonly changed: ReadonlySet<string>
   /** Answered by a server that said it was behind. */
   readonly stale: number
   /** Where more than one state could have been answered from. */
@@ -54,6 +57,8 @@ export interface WalkOptions {
 const together = 250
 /** Beside them, one after the other in a tenant. */
 const mostChanges = 3
+/** How likely a tenant that ended comes back: it must be gone for longer than a server may be behind. */
+const backToLife = 0.06
 
 /** Walks until the steps are done or something is wrong. The same seed asks the same questions in the same order. */
 export async function runWalk(world: WalkWorld, { seed, steps, progress }: WalkOptions): Promise<WalkFigures> {
@@ -115,10 +120,12 @@ async function changeTenant(world: WalkWorld, chance: Chance, tenant: number, co
   const server = world.servers[tenant % world.servers.length] as WalkServer
   const changes = chance.isTrue(0.6) ? 1 + chance.below(mostChanges) : 0
   for (let at = 0; at < changes; at += 1) {
+    if (world.tenant(tenant).state !== 'ACTIVE' && !chance.isTrue(backToLife)) continue
     const write = drawWrite(world.tenant(tenant), chance, world.next(tenant))
     const fault = await world.write(write, server)
     counted.steps += 1
     counted.writes += 1
+    counted.changed.add(write.call.method.name)
     if (fault !== '') counted.faults.push(`${counted.steps}: ${said(write.call)}: ${fault}`)
   }
 }
@@ -130,7 +137,9 @@ function callerFor(world: WalkWorld, chance: Chance, what: string): WalkCaller {
   const tenant = chance.below(walkTenants)
   const state = world.tenant(tenant)
   const keys = [...state.keys.values()]
-  const { name, secret } = chance.pick(chance.isTrue(0.85) ? keys.filter((key) => isLive(state, key)) : keys)
+  // Of a deleted tenant, those that only that has ended.
+  const live = (key: WalkKey) => isLive({ ...state, state: 'ACTIVE' }, key)
+  const { name, secret } = chance.pick(chance.isTrue(0.85) ? keys.filter(live) : keys)
   return { tenant, keyName: name, secret }
 }
 
@@ -151,6 +160,7 @@ function nameOf(world: WalkWorld, { tenant, keyName }: WalkCaller): string {
 class Counted {
   steps = 0
   writes = 0
+  readonly changed = new Set<string>()
   readonly faults: string[] = []
   readonly #asked = new Map<string, { calls: number; answered: number; refused: number }>()
   #decisions = 0
@@ -170,6 +180,6 @@ class Counted {
 
   figures() {
     const counts = { decisions: this.#decisions, stale: this.#stale, ambiguous: this.#ambiguous }
-    return { steps: this.steps, writes: this.writes, asked: this.#asked, ...counts }
+    return { steps: this.steps, writes: this.writes, changed: this.changed, asked: this.#asked, ...counts }
   }
 }

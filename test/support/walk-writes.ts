@@ -8,7 +8,7 @@ import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_s
 import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import type { Chance } from './crash-chance.ts'
 import { callOf, type WalkCall } from './walk-client.ts'
-import { placeIn, type WalkTenant, withoutPerson, withoutThing, withThing } from './walk-model.ts'
+import { isOpen, placeIn, type WalkTenant, withoutPerson, withoutThing, withThing } from './walk-model.ts'
 import { isLive } from './walk-rules.ts'
 
 /** A change that the model says must be taken, and what it leaves. */
@@ -162,7 +162,7 @@ const createMembership: Make = (tenant, chance, next) => {
 
 const changeMembership: Make = (tenant, chance) => {
   const open = [...tenant.memberships.values()].filter(
-    ({ person, workspace }) => person !== keeper && tenant.workspaces.get(workspace)?.state !== 'ARCHIVED',
+    ({ person, workspace }) => person !== keeper && isOpen(tenant, workspace),
   )
   if (open.length === 0) return undefined
   const membership = chance.pick(open)
@@ -218,8 +218,7 @@ export function keyOf(
 
 const revokeKey: Make = (tenant, chance) => {
   const live = [...tenant.keys.values()].filter(
-    ({ isRevoked, person, workspace }) =>
-      !isRevoked && person !== keeper && tenant.workspaces.get(workspace)?.state !== 'ARCHIVED',
+    ({ isRevoked, person, workspace }) => !isRevoked && person !== keeper && isOpen(tenant, workspace),
   )
   if (live.length <= 4) return undefined
   const key = chance.pick(live)
@@ -242,9 +241,7 @@ const createSecret: Make = (tenant, chance, next) => {
 }
 
 const changeSecret: Make = (tenant, chance, next) => {
-  const open = [...tenant.secrets.values()].filter(
-    ({ workspace }) => tenant.workspaces.get(workspace)?.state === 'ACTIVE',
-  )
+  const open = [...tenant.secrets.values()].filter(({ workspace }) => isOpen(tenant, workspace))
   if (open.length === 0) return undefined
   const secret = chance.pick(open)
   const { name, values } = secret
