@@ -117,6 +117,16 @@ function inWords(change: Change): string {
   return JSON.stringify(change, undefined, 2)
 }
 
+type Verdict = 'killed' | 'timed out' | 'explained' | 'unexplained'
+
+/** One without end is noticed, and told of; one that is explained and has timed out has met a busy machine. */
+function verdictOn(status: string, isExplained: boolean): Verdict {
+  const lived = status === 'Survived' || status === 'NoCoverage'
+  if (!lived && status !== 'Timeout') return 'killed'
+  if (isExplained) return 'explained'
+  return lived ? 'unexplained' : 'timed out'
+}
+
 /** Answers how much of the room is unexplained or explained for nothing. */
 function judgeRoom(name: string, mutate: readonly string[]): number {
   const explanations = JSON.parse(
@@ -124,22 +134,19 @@ function judgeRoom(name: string, mutate: readonly string[]): number {
   ) as Explanation[]
   const ofFiles = explanations.filter(({ file }) => mutate.includes(file))
   const unused = new Set(ofFiles)
-  const counts = { killed: 0, explained: 0, unexplained: 0 }
+  const counts: Record<Verdict, number> = { killed: 0, 'timed out': 0, explained: 0, unexplained: 0 }
   for (const [file, { source, mutants }] of Object.entries(runRoom(name, mutate).files)) {
     for (const { mutatorName, replacement, status, location } of mutants) {
-      if (status !== 'Survived' && status !== 'NoCoverage') {
-        counts.killed += 1
-        continue
-      }
       const line = (source.split('\n')[location.start.line - 1] ?? '').trim()
       const original = textAt(source, location.start, location.end)
       const change = { file, line, mutator: mutatorName, original, replacement }
       const found = ofFiles.filter((explanation) => explains(explanation, change))
-      for (const explanation of found) unused.delete(explanation)
-      if (found.length > 0) counts.explained += 1
-      else {
-        counts.unexplained += 1
-        process.stdout.write(`UNEXPLAINED ${file}:${location.start.line}:${location.start.column} ${inWords(change)}\n`)
+      const verdict = verdictOn(status, found.length > 0)
+      counts[verdict] += 1
+      if (verdict === 'explained') for (const explanation of found) unused.delete(explanation)
+      if (verdict === 'unexplained' || verdict === 'timed out') {
+        const at = `${file}:${location.start.line}:${location.start.column}`
+        process.stdout.write(`${verdict.toUpperCase()} ${at} ${inWords(change)}\n`)
       }
     }
   }

@@ -1,3 +1,5 @@
+import { canarySlugs } from './canaries.ts'
+
 /** The place a resource name lies in: the platform, a tenant, or a workspace of a tenant. */
 export interface Place {
   /** Slug; empty for the platform. */
@@ -82,9 +84,7 @@ export const reservedSlugs: ReadonlySet<string> = new Set([
   'root',
   'self',
   'system',
-  // Of the server's own, with which it looks whether one tenant reaches another.
-  'tenure-canary-a',
-  'tenure-canary-b',
+  ...canarySlugs,
   'tenure',
   'undefined',
   'www',

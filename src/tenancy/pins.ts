@@ -12,11 +12,19 @@ export interface Pins {
   readonly idProperty: string
 }
 
+interface WithColumns {
+  readonly options: { readonly columns: object }
+}
+
 /** The properties of the primary key, in their order. */
-export function keyPropertiesOf({ options }: { readonly options: { readonly columns: object } }): string[] {
+export function keyPropertiesOf(table: WithColumns): string[] {
+  return keysOf(table).map(({ property }) => property)
+}
+
+function keysOf({ options }: WithColumns): { readonly property: string; readonly column: string }[] {
   return Object.entries(options.columns as Record<string, EntitySchemaColumnOptions>)
-    .filter(([, column]) => column.primary === true)
-    .map(([property]) => property)
+    .filter(([, { primary }]) => primary === true)
+    .map(([property, { name }]) => ({ property, column: name ?? property }))
 }
 
 /**
@@ -25,8 +33,7 @@ export function keyPropertiesOf({ options }: { readonly options: { readonly colu
  */
 export function pinsOf(table: EntitySchema): Pins {
   const { name, tableName } = table.options
-  const columns = table.options.columns as Record<string, EntitySchemaColumnOptions>
-  const keys = keyPropertiesOf(table).map((property) => ({ property, column: columns[property]?.name ?? property }))
+  const keys = keysOf(table)
   // The journal is ordered over its whole cell, so its primary key is the feed id; its events are pinned all the same.
   if (keys[0]?.column === 'feed_id') return { table: tableName ?? name, columns: ['tenant_id'], idProperty: 'eventId' }
   const first = keys[0]

@@ -1,4 +1,5 @@
 import { create, type MessageShape } from '@bufbuild/protobuf'
+import { isCanary, keepsCanaries } from '../base/canaries.ts'
 import { invalidField, TenureError } from '../base/errors.ts'
 import { encodeRevision } from '../base/revision.ts'
 import { checkSlug } from '../base/slug.ts'
@@ -7,7 +8,7 @@ import { type CreateTenantRequest, CreateTenantResponseSchema } from '../gen/ten
 import { actorOf, type Call, callerOf, mutationOf } from '../rpc/call.ts'
 import { firstRevision } from '../tenancy/provisioning.ts'
 import { nameRetired } from '../tenancy/retired-names.ts'
-import { canaryAccount, canarySlugs, defaultPlan, defaultTier, type TenantPlacementRow } from './tenant.ts'
+import { defaultPlan, defaultTier, type TenantPlacementRow } from './tenant.ts'
 import { tenantToProto } from './tenant-proto.ts'
 import type { TenantServiceParts } from './tenant-service.ts'
 import { TenantPlacementTable } from './tenant-table.ts'
@@ -21,7 +22,8 @@ export async function createTenant(
   request: CreateTenantRequest,
   call: Call,
 ): Promise<MessageShape<typeof CreateTenantResponseSchema>> {
-  if (!isCanary(request, call)) checkSlug('tenant_id', request.tenantId)
+  const isOurs = isCanary(request.tenantId) && keepsCanaries(callerOf(call).principal)
+  if (!isOurs) checkSlug('tenant_id', request.tenantId)
   const placement = placementFrom(parts, request, call)
   const mutation = mutationOf(call, CreateTenantResponseSchema, {
     target: `tenants/${request.tenantId}`,
@@ -45,11 +47,6 @@ export async function createTenant(
   // A repeated request id answers the uid of the first call; that tenant is the one to finish.
   if (!request.validateOnly && answer.tenant !== undefined) await parts.tenants.complete(answer.tenant.uid)
   return answer
-}
-
-function isCanary({ tenantId }: CreateTenantRequest, call: Call): boolean {
-  const own: readonly string[] = canarySlugs
-  return own.includes(tenantId) && callerOf(call).principal === `serviceAccounts/${canaryAccount}`
 }
 
 function nameTaken(found: TenantPlacementRow, slug: string): TenureError {

@@ -68,7 +68,3 @@ export function assertUndeletable(purgeTime: Date | null, now: Date): void {
     metadata: { state: 'DELETED' },
   })
 }
-
-/** Tenants of the server's own, with which it tries whether one reaches another; and the account that alone may make them. */
-export const canarySlugs = ['tenure-canary-a', 'tenure-canary-b'] as const
-export const canaryAccount = 'isolation-canary'

@@ -10,7 +10,11 @@ import {
   IsolationReport_Outcome,
   IsolationReportSchema,
 } from '../../src/gen/tenure/v1/isolation_report_pb.ts'
+import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
+import { SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
+import { Tenant_SuspensionMode } from '../../src/gen/tenure/v1/tenant_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
+import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { ended, metadataOf, responseOf } from '../support/operation.ts'
 import { reasonOf } from '../support/reason.ts'
@@ -99,6 +103,24 @@ test('a tenant learns nothing of the reports of the platform', async () => {
 test('nobody takes the names of the canaries', async () => {
   const { createTenant } = server.client(TenantService)
   expect(await reasonOf(createTenant({ tenantId: 'tenure-canary-a' }))).toBe('INVALID_FIELD')
+})
+
+test('nobody changes anything in them either, so that they go on singing', async () => {
+  const name = 'tenants/tenure-canary-a'
+  const tenants = server.client(TenantService)
+  const workspaces = server.client(WorkspaceService)
+  const refused = [
+    tenants.deleteTenant({ name, force: true }),
+    tenants.suspendTenant({ name, mode: Tenant_SuspensionMode.FULL }),
+    tenants.updateTenant({ tenant: { name, displayName: 'Mine' } }),
+    tenants.purgeTenant({ name }),
+    workspaces.archiveWorkspace({ name: `${name}/workspaces/perch` }),
+    workspaces.deleteWorkspace({ name: `${name}/workspaces/perch` }),
+    server.client(MembershipService).deleteMembership({ name: `${name}/memberships/canary` }),
+    server.client(SecretService).deleteSecret({ name: `${name}/workspaces/perch/secrets/song` }),
+  ]
+  expect(new Set(await Promise.all(refused.map(reasonOf)))).toEqual(new Set(['SYSTEM_RESOURCE']))
+  expect((await tenants.getTenant({ name })).tenant?.displayName).toBe('marker-of-tenure-canary-a')
 })
 
 test('the metric says when the last look passed', async () => {

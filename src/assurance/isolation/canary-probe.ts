@@ -1,9 +1,9 @@
 import { create, type DescMessage } from '@bufbuild/protobuf'
+import { canarySlugs } from '../../base/canaries.ts'
 import type { Clock } from '../../base/clock.ts'
 import { SecretService } from '../../gen/tenure/v1/secret_service_pb.ts'
 import { TokenService } from '../../gen/tenure/v1/token_service_pb.ts'
 import { WorkspaceService } from '../../gen/tenure/v1/workspace_service_pb.ts'
-import { canarySlugs } from '../../tenants/tenant.ts'
 import { ask, type Canary, type CanaryCalls, type CanaryMethod, closeCanary, openCanary } from './canary-world.ts'
 import type { Looking, Probe } from './probe.ts'
 

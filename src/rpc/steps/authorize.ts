@@ -1,3 +1,5 @@
+import { isCanary, keepsCanaries } from '../../base/canaries.ts'
+import { TenureError } from '../../base/errors.ts'
 import type { Actor, TenantContext } from '../../tenancy/tenant-context.ts'
 import type { Caller } from '../call.ts'
 import type { CallState } from '../call-state.ts'
@@ -53,10 +55,23 @@ function atPlace(gate: Gate, policy: MethodPolicy): Step {
     // First, so that a tenant credential is told the same whatever name it sends.
     if (platformOnly) gate.admitPlatform(caller, permission)
     const context = gate.admit(caller, place, state.namesWorkspace ? ofWorkspaceItself : demand, actorOf(state, caller))
+    if (demand.write && isCanary(place.tenant)) return keptFrom(state, caller, context)
     if (context instanceof Promise) return context.then((found) => admitted(state, found))
     admitted(state, context)
     return undefined
   }
+}
+
+/** Changed by anybody else, a canary could not tell any more whether one tenant reaches another; purged, its name would be gone for good. */
+async function keptFrom(state: CallState, caller: Caller, context: ReturnType<Gate['admit']>): Promise<void> {
+  const found = await context
+  if (caller.tenantSlug === '' && !keepsCanaries(caller.principal)) {
+    throw new TenureError(
+      'SYSTEM_RESOURCE',
+      "This tenant is the server's own, for its look at isolation. Nothing in it can be changed.",
+    )
+  }
+  admitted(state, found)
 }
 
 function admitted(state: CallState, context: TenantContext | undefined): void {

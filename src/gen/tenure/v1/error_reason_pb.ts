@@ -206,7 +206,8 @@ export const ErrorReason = {
   RESOURCE_IN_USE: 25,
 
   /**
-   * FAILED_PRECONDITION. It is built in and cannot be changed.
+   * FAILED_PRECONDITION. It is built in and cannot be changed. So is everything in the two tenants of the server's own,
+   * `tenants/tenure-canary-a` and `tenants/tenure-canary-b`.
    *
    * @generated from enum value: ERROR_REASON_SYSTEM_RESOURCE = 26;
    */
