@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm'
 import { type AuditFacts, chainEvent } from './audit-chain.ts'
+import { insertTuples } from './insert-tuples.ts'
 import type { ChainEnd, ChangeLog, Ledger } from './ledger.ts'
 import type { Actor } from './tenant-context.ts'
 
@@ -24,15 +25,9 @@ export interface JournalEntry {
 }
 
 const columns =
-  'tenant_id, chain, sequence, event_id, workspace_id, event_time, principal, event, target, record, hash, revision, ' +
-  'changes, attempt_id, idempotency_key, request_hash, answer'
-const marks = `(${columns
-  .split(', ')
-  .map(() => '?')
-  .join(', ')})`
-
-/** Rows per INSERT, largest first: few texts, so that each is parsed and prepared once. */
-const rowsPerStatement = [64, 32, 16, 8, 4, 2, 1]
+  'tenant_id chain sequence event_id workspace_id event_time principal event target record hash revision changes attempt_id idempotency_key request_hash answer'.split(
+    ' ',
+  )
 
 /** What one journal row is inserted with. */
 export type JournalValues = readonly unknown[]
@@ -67,20 +62,12 @@ export function journalRowsBehind(
   return { rows, end: { sequence, chainHash } }
 }
 
-export async function insertInJournal(
+export function insertInJournal(
   manager: EntityManager,
   ledger: Ledger,
-  rows: readonly JournalValues[],
+  tuples: readonly JournalValues[],
 ): Promise<void> {
-  for (let at = 0; at < rows.length; ) {
-    const count = rowsPerStatement.find((size) => size <= rows.length - at) ?? 1
-    const values = Array.from({ length: count }, () => marks).join(', ')
-    await manager.query(
-      `INSERT INTO ${ledger.journal} (${columns}) VALUES ${values}`,
-      rows.slice(at, at + count).flat(),
-    )
-    at += count
-  }
+  return insertTuples(manager, { table: ledger.journal, columns, tuples })
 }
 
 function valuesOf(

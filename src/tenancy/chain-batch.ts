@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm'
 import type { Engine } from '../storage/database.ts'
 import { chainStart } from './audit-chain.ts'
+import { insertTuples, orUpdate } from './insert-tuples.ts'
 import type { ChainEnd, Ledger } from './ledger.ts'
 
 /** Where one tenant's chain has come to. */
@@ -46,19 +47,10 @@ export async function storeChains(
   ends: readonly ChainOfTenant[],
 ): Promise<void> {
   const sorted = [...ends].sort((a, b) => (a.tenantId < b.tenantId ? -1 : 1))
-  const otherwise =
-    engine === 'mysql'
-      ? 'ON DUPLICATE KEY UPDATE sequence = VALUES(sequence), chain_hash = VALUES(chain_hash)'
-      : 'ON CONFLICT (tenant_id, chain) DO UPDATE SET sequence = excluded.sequence, chain_hash = excluded.chain_hash'
-  for (let at = 0; at < sorted.length; ) {
-    const size = perStatement.find((each) => each <= sorted.length - at) ?? 1
-    const values = Array.from({ length: size }, () => '(?, ?, ?, ?)').join(', ')
-    await manager.query(
-      `INSERT INTO ${ledger.chains} (tenant_id, chain, sequence, chain_hash) VALUES ${values} ${otherwise}`,
-      sorted
-        .slice(at, at + size)
-        .flatMap(({ tenantId, sequence, chainHash }) => [tenantId, chain, sequence, chainHash]),
-    )
-    at += size
-  }
+  await insertTuples(manager, {
+    table: ledger.chains,
+    columns: ['tenant_id', 'chain', 'sequence', 'chain_hash'],
+    tuples: sorted.map(({ tenantId, sequence, chainHash }) => [tenantId, chain, sequence, chainHash]),
+    otherwise: orUpdate(engine, ['tenant_id', 'chain'], ['sequence', 'chain_hash']),
+  })
 }

@@ -8,6 +8,7 @@ import {
   type AuditCheckpointRow,
   AuditCheckpointTable,
 } from './checkpoint-tables.ts'
+import { insertTuples, orUpdate } from './insert-tuples.ts'
 import { assertOutsidePlaces } from './place-check.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
 import { platformScope } from './platform-scope.ts'
@@ -154,32 +155,21 @@ function endFrom(row: Record<string, unknown>): CheckpointEnd {
   }
 }
 
-/** Rows per INSERT, largest first: few texts, so that each is judged and prepared once. */
-const rowsPerStatement = [64, 8, 1]
-
 async function storeEnds(
   manager: EntityManager,
   { engine }: Database,
   ends: readonly CheckpointEnd[],
   createTime: Date,
 ): Promise<void> {
+  const key = ['tenant_id', 'chain']
   const changed = ['sequence', 'chain_hash', 'timeline_id', 'number', 'create_time']
-  const otherwise =
-    engine === 'mysql'
-      ? `ON DUPLICATE KEY UPDATE ${changed.map((column) => `${column} = VALUES(${column})`).join(', ')}`
-      : `ON CONFLICT (tenant_id, chain) DO UPDATE SET ${changed.map((column) => `${column} = excluded.${column}`).join(', ')}`
-  for (let at = 0; at < ends.length; ) {
-    const size = rowsPerStatement.find((each) => each <= ends.length - at) ?? 1
-    const values = Array.from({ length: size }, () => '(?, ?, ?, ?, ?, ?, ?)').join(', ')
-    await manager.query(
-      `INSERT INTO audit_checkpoint_ends (${columns}, create_time) VALUES ${values} ${otherwise}`,
-      ends
-        .slice(at, at + size)
-        .flatMap(({ tenantId, chain, sequence, chainHash, timelineId, number }) => [
-          ...[tenantId, chain, sequence, chainHash, timelineId],
-          ...[number, createTime],
-        ]),
-    )
-    at += size
-  }
+  await insertTuples(manager, {
+    table: 'audit_checkpoint_ends',
+    columns: [...key, ...changed],
+    tuples: ends.map(({ tenantId, chain, sequence, chainHash, timelineId, number }) => [
+      ...[tenantId, chain, sequence, chainHash, timelineId],
+      ...[number, createTime],
+    ]),
+    otherwise: orUpdate(engine, key, changed),
+  })
 }
