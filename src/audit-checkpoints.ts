@@ -56,18 +56,27 @@ function openSink({ auditCheckpoints: { sink, secret } }: Config, { clock }: Run
   }
 }
 
-function eventsTo({ log, metrics }: Runtime, alerts: AlertHook): CheckpointEvents {
+/** Every chain of an installation begins anew after a restore: that is one alert. */
+const restoredAgainMs = 10 * 60_000
+
+function eventsTo({ log, metrics, clock }: Runtime, alerts: AlertHook): CheckpointEvents {
+  let restoredMs = Number.NEGATIVE_INFINITY
   return {
     rewritten({ tenantId, chain }, problem) {
       log.error({ tenantId, chain, problem }, 'an audit chain is not what was signed for')
       alerts.raise('audit.rewritten', { tenant_uid: tenantId, chain, problem })
     },
     rewrittenCount: metrics.auditChainsRewritten,
-    restored: ({ tenantId, chain }) =>
+    restored({ tenantId, chain }) {
       log.warn(
         { tenantId, chain },
         'an audit chain goes on from a restored database; without a restore it was rewritten',
-      ),
+      )
+      const nowMs = clock.monotonicMs()
+      if (nowMs - restoredMs < restoredAgainMs) return
+      restoredMs = nowMs
+      alerts.raise('audit.restored', { tenant_uid: tenantId, chain })
+    },
     lost(number) {
       log.error({ number }, 'audit checkpoints are gone from the database')
       alerts.raise('audit.rewritten', {

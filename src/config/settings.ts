@@ -220,7 +220,7 @@ export const settings = {
   ),
   alertUrl: setting('TENURE_ALERT_URL', 'alerts.url', parsedType('URL', parseWebhookUrl), {
     description:
-      'Where alerts are sent as Standard Webhooks: a refused statement, a forged row, a failed look at isolation, an audit chain that was rewritten.',
+      'Where alerts are sent as Standard Webhooks: a refused statement, a forged row, a failed look at isolation, an audit chain that was rewritten or begins anew.',
   }),
   alertSecret: setting('TENURE_ALERT_SECRET', 'alerts.secret', parsedType('whsec_…', parseWebhookSecret), {
     description: 'What alerts are signed with. Without it they are not signed.',

@@ -3,7 +3,7 @@ import type { Ids } from '../base/ids.ts'
 import { postWebhook, type Webhook } from './webhook.ts'
 
 /** What operators are woken for. Closed: docs/operations.md lists them. */
-export type AlertType = 'guard.refused' | 'isolation.failed' | 'audit.rewritten' | 'row.forged'
+export type AlertType = 'guard.refused' | 'isolation.failed' | 'audit.rewritten' | 'audit.restored' | 'row.forged'
 
 /** Facts about it. Never a value, never a person's data. */
 export type AlertData = Readonly<Record<string, string | number>>

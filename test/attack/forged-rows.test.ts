@@ -1,10 +1,8 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { platformTenantId, type TenantId } from '../../src/base/ids.ts'
 import { type Log, type LogFields, silentLog } from '../../src/observe/log.ts'
+import { type AlertReceiver, startAlertReceiver } from '../support/alert-receiver.ts'
 import { seedPermissions, seedTenant } from '../support/fixture.ts'
 import { forgeries } from '../support/forgeries.ts'
 import type { ForgeryWorld, Planted } from '../support/forgery.ts'
@@ -12,14 +10,6 @@ import { openSideDoor, type SideDoor } from '../support/side-door.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
 // What a thief gets who can write the database and cannot open the keyring: nothing.
-
-const alerts: { type: string; data: Record<string, string> }[] = []
-const hook = createServer(async (request, response) => {
-  const parts: Buffer[] = []
-  for await (const part of request) parts.push(part as Buffer)
-  alerts.push(JSON.parse(Buffer.concat(parts).toString()))
-  response.end()
-})
 
 interface Told {
   readonly fields: LogFields
@@ -30,16 +20,16 @@ function listen(told: Told[]): Log {
   return { ...silentLog, error: (fields: LogFields, text: string) => void told.push({ fields, text }) } as Log
 }
 
+let hook: AlertReceiver
 let server: TestServer
 let rows: SideDoor
 let world: ForgeryWorld
-const env = () => ({ TENURE_ALERT_URL: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/hook` })
+const env = () => ({ TENURE_ALERT_URL: hook.url })
 const planted: (Planted & { readonly name: string; readonly table: string; id: string })[] = []
 const told: Told[] = []
 
 beforeAll(async () => {
-  hook.listen(0, '127.0.0.1')
-  await once(hook, 'listening')
+  hook = await startAlertReceiver()
   server = await startTestServer({ env: env(), log: listen(told) })
   rows = await openSideDoor(server.databaseUrl)
   await seedPermissions(server)
@@ -56,8 +46,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await rows[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()
-  hook.closeAllConnections()
-  hook.close()
+  await hook[Symbol.asyncDispose]()
 })
 
 function everyForgery(running: () => TestServer, heard: () => readonly Told[]): void {
@@ -102,14 +91,14 @@ describe('a running server that reads the tenant again', () => {
     for (const table of new Set(forgeries.map((each) => each.table))) {
       expect(metrics).toMatch(new RegExp(`tenure_row_code_failures_total\\{table="${table}"\\} [1-9]`))
     }
-    const named = () => alerts.filter(({ type }) => type === 'row.forged').map(({ data }) => data.row)
+    const named = () => hook.alerts.filter(({ type }) => type === 'row.forged').map(({ data }) => data.row)
     for (let tried = 0; tried < 100 && named().length < planted.length; tried += 1) await sleep(50)
     expect(
       named()
         .filter((id) => planted.some((each) => each.id === id))
         .sort(),
     ).toEqual(planted.map(({ id }) => id).sort())
-    const one = alerts.find(({ data }) => data.row === planted[0]?.id)
+    const one = hook.alerts.find(({ data }) => data.row === planted[0]?.id)
     expect(one?.data).toEqual({ table: 'memberships', tenant_uid: world.acme.uid, row: planted[0]?.id })
   })
 

@@ -5,6 +5,7 @@ import { AuditService } from '../../src/gen/tenure/v1/audit_service_pb.ts'
 import { SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { chainHash } from '../../src/tenancy/audit-chain.ts'
+import { type AlertReceiver, startAlertReceiver } from '../support/alert-receiver.ts'
 import { checkpointFileOf, shipped, shippedIn } from '../support/checkpoint-file.ts'
 import { childEnvironment, runTenure } from '../support/child-server.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
@@ -13,12 +14,14 @@ import { startTestServer, type TestServer } from '../support/test-server.ts'
 
 const nobody = '00000000-0000-0000-0000-000000000000'
 
+let hook: AlertReceiver
 let server: TestServer
 let rows: SideDoor
 let acme: TenantFixture
 
 beforeAll(async () => {
-  server = await startTestServer()
+  hook = await startAlertReceiver()
+  server = await startTestServer({ env: { TENURE_ALERT_URL: hook.url } })
   rows = await openSideDoor(server.databaseUrl)
   await seedPermissions(server)
   acme = await seedTenant(server, 'acme')
@@ -27,6 +30,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await rows[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()
+  await hook[Symbol.asyncDispose]()
 })
 
 const audit = () => server.client(AuditService)
@@ -112,6 +116,8 @@ test('a chain rewritten with every hash and its head right is found by its check
   const { sequence } = await shipped(server.folder, { tenantUid: acme.uid, chain: 'authority' }, await headOf(acme))
   expect(sequence).toBe(await headOf(acme))
   await expect.poll(() => metric('tenure_audit_chains_rewritten'), { timeout: 15_000 }).toBe(1)
+  const woken = () => hook.alerts.find(({ data }) => data.tenant_uid === tenant.uid)
+  await expect.poll(woken, { timeout: 15_000 }).toMatchObject({ type: 'audit.rewritten', data: { chain: 'authority' } })
   const signedFor = shippedIn(server.folder)
     .flatMap(({ chains }) => chains)
     .filter(({ tenantUid, chain }) => tenantUid === tenant.uid && chain === 'authority')

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { AuditService } from '../../src/gen/tenure/v1/audit_service_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
+import { startAlertReceiver } from '../support/alert-receiver.ts'
 import { checkpointFileOf, shippedIn } from '../support/checkpoint-file.ts'
 import { childEnvironment, runTenure } from '../support/child-server.ts'
 import { copyDatabase } from '../support/copy-database.ts'
@@ -56,9 +57,12 @@ test('after a restore the command says what was left behind, and, told that the 
   await before.stop()
 
   expect(await runTenure(['restored'], childEnvironment(folder, env))).toMatchObject({ code: 0 })
-  await using after = await startTestServer({ folder, env })
+  await using hook = await startAlertReceiver()
+  await using after = await startTestServer({ folder, env: { ...env, TENURE_ALERT_URL: hook.url } })
   await rename(after, 'C')
   await shippedToItsEnd(after, uid)
+  // Of many chains at once nobody is woken for each.
+  await expect.poll(() => hook.alerts.map(({ type }) => type), { timeout: 15_000 }).toEqual(['audit.restored'])
   const told = await verify(keys, after)
   expect(told).toMatchObject({ code: 1, stderr: '' })
   const [leftBehind = '', begunAnew = '', ...others] = told.stdout.trimEnd().split('\n\n')[1]?.split('\n') ?? []
