@@ -2,6 +2,7 @@ import type { EntityManager, EntityMetadata, EntitySchema, ObjectLiteral, Select
 import { findRow } from './find-row.ts'
 import { insertRows } from './insert-rows.ts'
 import { type TableCodes, tableCodes, type UnitCodes } from './unit-codes.ts'
+import { type StoredCondition, updateRows } from './update-rows.ts'
 
 /** A condition in SQL over properties of the row, written `row.<property>`, with named parameters of its own. */
 export interface Condition {
@@ -151,25 +152,22 @@ function readsOf<Row extends ObjectLiteral>(
   }
 }
 
-async function updateRow<Row extends ObjectLiteral>(
+function updateRow<Row extends ObjectLiteral>(
   manager: EntityManager,
   table: EntitySchema<Row>,
   where: Partial<Row>,
   changes: Partial<Row>,
   only: OlderThan<Row> | undefined,
 ): Promise<number> {
-  const query = manager
-    .createQueryBuilder()
-    .update(table)
-    .set(changes as never)
-    .updateEntity(false)
-  const narrowed = andWhere(query, where, manager, table)
-  if (only !== undefined) {
-    const [[, , column] = []] = storedValues({ [only.property]: only.below } as Partial<Row>, manager, table)
-    narrowed.andWhere(`${column} < :below`, { below: only.below })
-  }
-  const { affected } = await narrowed.execute()
-  return affected ?? 0
+  const older = only === undefined ? {} : ({ [only.property]: only.below } as Partial<Row>)
+  return updateRows(manager, table, changes, [
+    ...conditionsOf(storedValues(where, manager, table), '='),
+    ...conditionsOf(storedValues(older, manager, table), '<'),
+  ])
+}
+
+function conditionsOf(values: readonly StoredValue[], comparison: '=' | '<'): StoredCondition[] {
+  return values.map(([, stored, column]) => ({ stored, column, comparison }))
 }
 
 async function deleteRows<Row extends ObjectLiteral>(
@@ -223,12 +221,14 @@ function andWhere<Row extends ObjectLiteral, Query extends Narrowable>(
   return query
 }
 
+type StoredValue = [property: string, stored: unknown, column: string]
+
 /** A query builder binds parameters as they are; the column knows how its values are stored. */
 function storedValues<Row extends ObjectLiteral>(
   where: Partial<Row>,
   manager: EntityManager,
   table: EntitySchema<Row>,
-): [string, unknown, string][] {
+): StoredValue[] {
   return Object.entries(where).map(([property, value]) => {
     const column = columnOf(manager, table, property)
     // An undefined parameter would silently match nothing, or on some paths everything.
