@@ -18,9 +18,9 @@ export interface PlatformCodes {
   readonly onForgedRow: ForgedRows['onForgedRow']
   /**
    * Before the first such row is read: their key is sealed in the directory, and only the keyring opens it. Answers how
-   * many rows were given codes, undefined where none had to. `evenIfLost` is asked where there were codes before.
+   * many rows were given codes, undefined where none had to. `recode` is asked where there were codes before.
    */
-  openWith(directory: Directory, keyring: Keyring, evenIfLost: () => Promise<boolean>): Promise<number | undefined>
+  openWith(directory: Directory, keyring: Keyring, recode: () => Promise<boolean>): Promise<number | undefined>
 }
 
 export function createPlatformCodes(
@@ -37,7 +37,7 @@ export function createPlatformCodes(
   const codedRows = { homes, capability: capabilities['row-codes'], codes }
   return {
     ...{ codes, codedRows, onForgedRow },
-    async openWith(directory, keyring, evenIfLost) {
+    async openWith(directory, keyring, recode) {
       const parts = { directory, capability: capabilities['sealed-keys'], keyring, ...runtime }
       let given: number | undefined
       const beforeKept = async (made: Uint8Array) => {
@@ -46,7 +46,10 @@ export function createPlatformCodes(
       codes.open(
         await openPlatformKey(parts, platformKeys.rowCode, {
           beforeKept,
-          evenIfLost: async () => !(await hasCodedRows(codedRows)) || evenIfLost(),
+          ifLost: async () => {
+            if (await recode()) return 'asked for'
+            return (await hasCodedRows(codedRows)) ? 'refuse' : 'unused'
+          },
         }),
       )
       return given

@@ -75,11 +75,14 @@ export interface PlatformKeyParts extends Pick<Runtime, 'random' | 'clock'> {
   readonly keyring: Keyring
 }
 
+/** `asked for`: somebody wants a new one; `unused`: nothing rests on it, so that a new one does no harm. */
+export type IfLost = 'refuse' | 'unused' | 'asked for'
+
 export interface FirstKeyOptions {
-  /** Hears of a key that is new before anything is stored. */
+  /** Hears of a key that is the first, or that somebody has asked for, before anything is stored. */
   readonly beforeKept?: (key: Uint8Array) => Promise<void>
-  /** Whether a new one may be made where there was one before. */
-  readonly evenIfLost?: () => Promise<boolean>
+  /** What to do where there was one before. */
+  readonly ifLost?: () => Promise<IfLost>
 }
 
 /** Opens the key, and makes it where there is none yet, or none that opens and somebody says so. */
@@ -108,7 +111,8 @@ async function makeKey(
   const { directory, capability, keyring } = parts
   const { name: keyName, anchor } = which
   const isLost = broken !== undefined || (anchor !== undefined && (await inWords(isThere(keyring, anchor))))
-  if (isLost && (await options.evenIfLost?.()) !== true) {
+  const ifLost = isLost ? ((await options.ifLost?.()) ?? 'refuse') : undefined
+  if (ifLost === 'refuse') {
     throw new StartError(
       `The key that rows are coded with ${broken === undefined ? 'is gone from' : 'was overwritten in'} the database: the keyring says that there was one. Put back what stood in sealed_keys. Where that cannot be, look at who has power in this database, and then run tenure recode.`,
     )
@@ -116,7 +120,8 @@ async function makeKey(
   const key = Buffer.alloc(keyBytes)
   parts.random(key)
   const envelope = await sealFirst(parts, which, key)
-  await options.beforeKept?.(key)
+  // What rests on an unused key by now was put there since, by whoever took the old one.
+  if (ifLost !== 'unused') await options.beforeKept?.(key)
   const createTime = new Date(parts.clock.nowMs())
   try {
     await directory.writeUnlogged(capability, async (scope) => {
