@@ -3,6 +3,9 @@ export const canarySlugs = ['tenure-canary-a', 'tenure-canary-b'] as const
 /** The account of the platform that alone makes them, and changes anything in them. */
 export const canaryAccount = 'isolation-canary'
 
+export const canaryAccountRefusal =
+  "This service account is the server's own, for its look at isolation. Nobody else has keys of it, or changes it."
+
 const slugs: ReadonlySet<string> = new Set(canarySlugs)
 
 export function isCanary(tenantSlug: string): boolean {

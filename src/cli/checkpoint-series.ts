@@ -59,10 +59,13 @@ export class CheckpointReader {
     this.#kept.set(digest, { document, digest })
   }
 
-  /** `restored`: numbers of checkpoints that the database was put back to by somebody who may do that. */
+  /**
+   * `restored`: numbers of checkpoints that the database was put back to by somebody who may do that, each as often as it
+   * was: one more is not excused by them.
+   */
   series(restored: readonly number[] = []): CheckpointSeries {
     const { line, branches } = lineOf(this.#kept)
-    const problems = [...this.#problems, ...branches.flatMap((branch) => leftBehind(branch, restored))]
+    const problems = [...this.#problems, ...leftBehind(branches, restored)]
     const chains = new Chains(restored)
     for (const [at, kept] of line.entries()) {
       problems.push(...joints(line[at - 1], kept))
@@ -103,13 +106,27 @@ function missingFrom(first: number, last: number): string {
   return first === last ? `Checkpoint ${first} is missing.` : `Checkpoints ${first} to ${last} are missing.`
 }
 
-function leftBehind(branch: readonly KeptCheckpoint[], restored: readonly number[]): readonly string[] {
-  const [first, last] = [branch[0]?.document.number ?? 0, branch.at(-1)?.document.number ?? 0]
-  if (restored.includes(first - 1)) return []
-  const which = first === last ? `Checkpoint ${first} was` : `Checkpoints ${first} to ${last} were`
-  return [
-    `${which} signed on a database that was then put back to checkpoint ${first - 1}. If that was a restore that you know of, say --restored ${first - 1}; if not, somebody hides what came after.`,
-  ]
+function leftBehind(branches: readonly (readonly KeptCheckpoint[])[], restored: readonly number[]): readonly string[] {
+  const left = [...restored]
+  const problems: string[] = []
+  for (const branch of branches) {
+    const [first, last] = [branch[0]?.document.number ?? 0, branch.at(-1)?.document.number ?? 0]
+    const excuse = left.indexOf(first - 1)
+    if (excuse >= 0) {
+      left.splice(excuse, 1)
+      continue
+    }
+    const which = first === last ? `Checkpoint ${first} was` : `Checkpoints ${first} to ${last} were`
+    problems.push(
+      `${which} signed on a database that was then put back to checkpoint ${first - 1}. ${ifKnown(restored, first - 1)}; if not, somebody hides what came after.`,
+    )
+  }
+  return problems
+}
+
+function ifKnown(restored: readonly number[], number: number): string {
+  const said = [...restored, number].sort((a, b) => a - b).join(',')
+  return `If that was a restore that you know of, say --restored ${said}`
 }
 
 /** Chains named in one sentence. */
@@ -141,9 +158,9 @@ class Chains {
     if (known.timeline !== timeline) {
       const isKnown = this.#restored.some((each) => known.number <= each && each < number)
       if (!isKnown) this.#begunAnew.push({ name: nameOf(next), number })
-      // What was restored may be older than the last checkpoint in it: nobody knows which points it still goes through.
-      known.points = []
-    } else if (last !== undefined && (sequence < last.sequence || (sequence === last.sequence && hash !== last.hash))) {
+    }
+    // Also on a new timeline: what was restored had come as far as the last checkpoint that was in it.
+    if (last !== undefined && (sequence < last.sequence || (sequence === last.sequence && hash !== last.hash))) {
       problems.push(`${nameOf(next)}, is at ${sequence} in checkpoint ${number}, and was at ${last.sequence} before.`)
     }
     Object.assign(known, { timeline, number })
@@ -160,7 +177,7 @@ class Chains {
     const others = length > maxNamed ? ` and ${length - maxNamed} more` : ''
     const go = length === 1 ? 'chain goes' : 'chains go'
     return [
-      `${length} ${go} on from a restored database, the first in checkpoint ${first.number}: ${names.join('; ')}${others}. If that was a restore that you know of, say --restored ${first.number - 1}; if not, somebody changed the database by hand.`,
+      `${length} ${go} on from a restored database, the first in checkpoint ${first.number}: ${names.join('; ')}${others}. ${ifKnown(this.#restored, first.number - 1)}; if not, somebody changed the database by hand.`,
     ]
   }
 }

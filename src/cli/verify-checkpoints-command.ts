@@ -119,11 +119,23 @@ async function verdictOf(audit: Audit, { tenant, chain, points }: KeptChain): Pr
     return undefined
   } catch (error) {
     if (ConnectError.from(error).code !== Code.NotFound) throw error
+    if (await isThere(audit, tenant)) return 'It is not there any more, and its tenant is.'
     const filter = `event = "tenants.purged" AND target = "${tenant}"`
     const { auditEvents } = await audit.listAuditEvents({ filter, pageSize: 1 })
     return auditEvents.length > 0
       ? 'purged'
       : 'It is not there any more, and no purge of its tenant has come to its end.'
+  }
+}
+
+/** A purged tenant has no chain at all; one that has its own is not purged, whatever an event says. */
+async function isThere(audit: Audit, tenant: string): Promise<boolean> {
+  try {
+    await audit.verifyAuditChain({ parent: tenant, chain: 'authority' })
+    return true
+  } catch (error) {
+    if (ConnectError.from(error).code !== Code.NotFound) throw error
+    return false
   }
 }
 

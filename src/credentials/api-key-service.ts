@@ -1,7 +1,8 @@
 import { create } from '@bufbuild/protobuf'
 import type { Grants } from '../access/grants.ts'
+import { canaryAccountRefusal, keepsCanaries } from '../base/canaries.ts'
 import type { Clock } from '../base/clock.ts'
-import { invalidField, notFound } from '../base/errors.ts'
+import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { checkEtag } from '../base/etag.ts'
 import { expireTimeFrom } from '../base/expire-time.ts'
 import { type Ids, nilUuid, type RandomFill } from '../base/ids.ts'
@@ -96,6 +97,8 @@ async function createApiKey(parts: ApiKeyServiceParts, request: CreateApiKeyRequ
   const kind = apiKey.owner.case === 'user' ? 'user' : 'service_account'
   const ownerName = apiKey.owner.value
   parts.grants.assertCatalogued(apiKey.permissions)
+  // Its keys are made by the look itself, and live in its memory alone.
+  if (keepsCanaries(ownerName)) throw new TenureError('SYSTEM_RESOURCE', canaryAccountRefusal)
   const mutation = {
     ...mutationOf(call, CreateApiKeyResponseSchema, { target: `${request.parent}/apiKeys` }),
     replay: (answer: ReturnType<typeof withheld>) => withheld(answer.apiKey, answer.revision),

@@ -4,7 +4,16 @@ import type { Clock } from '../base/clock.ts'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { parseName } from '../base/resource-name.ts'
 import { ListOperationsResponseSchema, Operations } from '../gen/google/longrunning/operations_pb.ts'
-import { actorOf, type Call, implement, mutationOf, pageBindingOf, type ServiceImplementation } from '../rpc/call.ts'
+import {
+  actorOf,
+  type Call,
+  callerOf,
+  implement,
+  mutationOf,
+  pageBindingOf,
+  type ServiceImplementation,
+} from '../rpc/call.ts'
+import type { Demand, Gate } from '../rpc/ports.ts'
 import { type ListSpec, listPage, type PageTokens } from '../tenancy/listing.ts'
 import type { Rows } from '../tenancy/rows.ts'
 import type { OperationRow } from './operation.ts'
@@ -14,6 +23,7 @@ import { type OperationHomes, operationRows, platformOperationRows } from './ope
 export interface OperationServiceParts extends OperationHomes {
   readonly tokens: PageTokens
   readonly clock: Clock
+  readonly gate: Gate
 }
 
 const listSpec: ListSpec = {
@@ -30,6 +40,13 @@ const listSpec: ListSpec = {
     },
     create_time: { property: 'createTime', kind: 'time', filter: true, order: true },
   },
+}
+
+const demand: Demand = {
+  permission: 'operations.get',
+  workspaceItself: false,
+  write: false,
+  unknownPlaceIsAnAnswer: false,
 }
 
 const lookEveryMs = 250
@@ -57,6 +74,7 @@ export function createOperationService(parts: OperationServiceParts): ServiceImp
       let row = await findOne(parts, call, request.name)
       while (row.state === 'OPEN' && parts.clock.monotonicMs() < untilMs && !call.signal.aborted) {
         await new Promise((resolve) => setTimeout(resolve, lookEveryMs))
+        await admitAgain(parts.gate, call)
         row = await findOne(parts, call, request.name)
       }
       return toProto(row, call)
@@ -82,6 +100,14 @@ export function createOperationService(parts: OperationServiceParts): ServiceImp
       })
     },
   })
+}
+
+/** Whoever waits may lose their power meanwhile: what is written after that is not for them. */
+async function admitAgain(gate: Gate, call: Call): Promise<void> {
+  const caller = callerOf(call)
+  if (call.context === undefined) return gate.admitPlatform(caller, demand.permission)
+  const { tenantSlug: tenant, workspaceSlug: workspace } = call.context
+  await gate.admit(caller, { tenant, workspace }, demand, actorOf(call))
 }
 
 async function findOne(parts: OperationServiceParts, call: Call, name: string): Promise<OperationRow> {

@@ -1,5 +1,6 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import type { Grants } from '../access/grants.ts'
+import { canaryAccount, canaryAccountRefusal } from '../base/canaries.ts'
 import { invalidField, notFound, TenureError } from '../base/errors.ts'
 import { hasPlatformKeys, revokePlatformKeysOf } from '../credentials/platform-api-key-store.ts'
 import { actorOf, type Call, mutationOf } from '../rpc/call.ts'
@@ -104,14 +105,18 @@ function tenantAccounts({ grants }: AccountHomes, call: Call, unit: Unit): Accou
   }
 }
 
-/** The account of the root key: without it nobody could mend anything. */
-const rootSlug = 'root'
+/** What is built in, and why it stays as it is. */
+const builtIn: ReadonlyMap<string, string> = new Map([
+  // Without it nobody could mend anything.
+  ['root', 'The root service account is built in. Revoke its keys instead.'],
+  [canaryAccount, canaryAccountRefusal],
+])
 
 function platformAccounts({ grants }: AccountHomes, call: Call, unit: PlatformUnit): AccountUnit {
   const rows = platformServiceAccountRows(unit)
-  const refuseRoot = (row: AccountRow) => {
-    if (row.slug !== rootSlug) return
-    throw new TenureError('SYSTEM_RESOURCE', 'The root service account is built in. Revoke its keys instead.')
+  const refuseBuiltIn = ({ slug }: Pick<AccountRow, 'slug'>) => {
+    const refusal = builtIn.get(slug)
+    if (refusal !== undefined) throw new TenureError('SYSTEM_RESOURCE', refusal)
   }
   /** Who holds less than these templates grant may neither give them nor touch the account that has them. */
   const assertHolds = async (roles: readonly string[]) => {
@@ -121,6 +126,7 @@ function platformAccounts({ grants }: AccountHomes, call: Call, unit: PlatformUn
     ...unit,
     find: (slug) => rows.find({ slug }),
     async insert(row) {
+      refuseBuiltIn(row)
       await assertHolds(row.roles)
       unit.note('roles', row.roles)
       await rows.insert(row)
@@ -129,14 +135,14 @@ function platformAccounts({ grants }: AccountHomes, call: Call, unit: PlatformUn
       const row = await rows.find({ serviceAccountId: id })
       if (row === undefined) throw notFound()
       if (changes.roles !== undefined || changes.state !== undefined) {
-        refuseRoot(row)
+        refuseBuiltIn(row)
         await assertHolds([...row.roles, ...(changes.roles ?? [])])
       }
       if (changes.roles !== undefined) unit.note('roles', changes.roles)
       await rows.update(id, changes)
     },
     async remove(row, force) {
-      refuseRoot(row)
+      refuseBuiltIn(row)
       await assertHolds(row.roles)
       if (!force && (await hasPlatformKeys(unit, row.serviceAccountId))) {
         throw new TenureError('RESOURCE_IN_USE', 'It has keys. Revoke them first, or set force to revoke them with it.')

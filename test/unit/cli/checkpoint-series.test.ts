@@ -74,7 +74,7 @@ test.each<[string, readonly Step[], RegExp]>([
   ],
   [
     'a restored database',
-    [{ chains: [chain(5)] }, { chains: [chain(2, { timeline: 'second' })] }],
+    [{ chains: [chain(5)] }, { chains: [chain(6, { timeline: 'second' })] }],
     /^1 chain goes on from a restored database, the first in checkpoint 2: tenants\/acme, chain authority\. .* --restored 1;/,
   ],
   ['a signature of somebody else', [{ chains: [], key: () => others }], /^Line 1 is not what any of these keys signed/],
@@ -113,7 +113,7 @@ describe('after a restore', () => {
       expect.stringMatching(/^1 chain goes on from a restored database, the first in checkpoint 3/),
     ])
     expect({ count, last, putBack }).toEqual({ count: 7, last: 4, putBack: 3 })
-    expect(chains[0]?.points.map(({ hash }) => hash[0])).toEqual(['3', '4'])
+    expect(chains[0]?.points.map(({ hash }) => hash.at(-1))).toEqual(['1', '2', '3', '4'])
   })
 
   test('one that is known of is no problem; another one is', async () => {
@@ -135,8 +135,30 @@ describe('after a restore', () => {
     )
     const reader = new CheckpointReader(keys)
     for (const line of lines) await reader.add(line, '')
-    expect(reader.series([1]).problems).toEqual([expect.stringMatching(/the first in checkpoint 3: .* --restored 2;/)])
+    expect(reader.series([1]).problems).toEqual([expect.stringMatching(/the first in checkpoint 3: .* --restored 1,2;/)])
     expect(reader.series([1, 2]).problems).toEqual([])
+  })
+
+  test('one that is known of excuses no second one to the same checkpoint', async () => {
+    const reader = await restoredSeries()
+    const [first] = await linesOf([{ chains: [chain(1)] }])
+    const { data } = JSON.parse(first ?? '') as { data: { checkpoint: string } }
+    const second = await linesOf([
+      { chains: [chain(2)], number: 2, createTimeMs: 2, previous: digestOf(data.checkpoint) },
+      { chains: [chain(9, { timeline: 'third' })], number: 3, createTimeMs: 9_000 },
+    ])
+    for (const line of second) await reader.add(line, '')
+    expect(reader.series([2]).problems).toEqual([
+      expect.stringMatching(/ were signed on a database that was then put back to checkpoint 2\. .* --restored 2,2;/),
+    ])
+    expect(reader.series([2, 2]).problems).toEqual([])
+  })
+
+  test('a chain that went back is told of, on a new timeline too', async () => {
+    const lines = await linesOf([{ chains: [chain(5)] }, { chains: [chain(4, { timeline: 'second' })] }])
+    const reader = new CheckpointReader(keys)
+    for (const line of lines) await reader.add(line, '')
+    expect(reader.series([1]).problems).toEqual([expect.stringMatching(/is at 4 in checkpoint 2, and was at 5 before/)])
   })
 
   test('with a clock that went back, and a gap, the newest is what comes last', async () => {
