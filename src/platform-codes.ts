@@ -40,14 +40,16 @@ export function createPlatformCodes(
     async openWith(directory, keyring, recode) {
       const parts = { directory, capability: capabilities['sealed-keys'], keyring, ...runtime }
       let given: number | undefined
+      let again = false
       const beforeKept = async (made: Uint8Array) => {
-        given = await begin(made, codedRows, directory, runtime)
+        given = await begin(made, codedRows, directory, runtime, again)
       }
       codes.open(
         await openPlatformKey(parts, platformKeys.rowCode, {
           beforeKept,
           ifLost: async () => {
-            if (await recode()) return 'asked for'
+            again = await recode()
+            if (again) return 'asked for'
             return (await hasCodedRows(codedRows)) ? 'refuse' : 'unused'
           },
         }),
@@ -60,21 +62,22 @@ export function createPlatformCodes(
 /**
  * Where there is no key yet, the rows that are there get their codes before it is kept: a start that was interrupted in
  * between finds no key, and begins anew. From then on a row without a code grants nothing, and where the key is taken
- * away nothing starts. That there was a beginning, the log and the platform's audit say.
+ * away nothing starts until somebody asks for codes `again`. The platform's audit says which of the two it was.
  */
 async function begin(
   key: Uint8Array,
   rows: CodedRowsParts,
   directory: Directory,
   { log, ids }: Runtime,
+  again: boolean,
 ): Promise<number> {
   rows.codes.open(key)
   const count = await giveCodes(rows)
   if (count === 0) return count
-  log.warn({ count }, 'rows that grant power were given codes; this happens once in the life of a database')
+  if (!again) log.warn({ count }, 'rows that grant power were given codes; this happens once in the life of a database')
   const actor = { principal: 'tenure', credential: '', requestId: ids.next(), clientIp: '' }
   const mutation = {
-    ...{ event: 'rowCodes.begin', target: '', idempotency: undefined },
+    ...{ event: again ? 'rowCodes.renew' : 'rowCodes.begin', target: '', idempotency: undefined },
     ...{ response: EmptySchema, validateOnly: false },
   }
   await directory.write(rows.capability, actor, mutation, async (unit) => {

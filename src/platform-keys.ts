@@ -94,7 +94,7 @@ export async function openPlatformKey(
   const { directory, capability, keyring } = parts
   const { name: keyName, anchor } = which
   const stored = await directory.read(capability, (scope) => scope.rows(SealedKeyTable).find({ keyName }))
-  const opened = stored === undefined ? undefined : await unseal(keyring, which, stored.envelope)
+  const opened = stored === undefined ? undefined : await unseal(parts, which, stored.envelope)
   const key = opened ?? (await makeKey(parts, which, options, stored))
   // Behind the key, because a start may end between the two: the next one makes up for it.
   if (anchor !== undefined) await inWords(keyring.createKey(anchor))
@@ -111,6 +111,7 @@ async function makeKey(
   const { directory, capability, keyring } = parts
   const { name: keyName, anchor } = which
   const isLost = broken !== undefined || (anchor !== undefined && (await inWords(isThere(keyring, anchor))))
+  if (isLost) await assertOurs(parts)
   const ifLost = isLost ? ((await options.ifLost?.()) ?? 'refuse') : undefined
   if (ifLost === 'refuse') {
     throw new StartError(
@@ -160,17 +161,43 @@ async function isThere(keyring: Keyring, keyId: string): Promise<boolean> {
   }
 }
 
-/** Undefined: it was overwritten, and this keyring is the one it was sealed by. */
-async function unseal(keyring: Keyring, which: PlatformKey, envelope: Uint8Array): Promise<Uint8Array | undefined> {
+/** Undefined: it does not open, and the keyring is one that there was such a key beside. */
+async function unseal(
+  { keyring }: PlatformKeyParts,
+  which: PlatformKey,
+  envelope: Uint8Array,
+): Promise<Uint8Array | undefined> {
+  const opened = await opens(keyring, which, envelope)
+  if (opened !== undefined) return opened
+  if (which.anchor !== undefined && (await inWords(isThere(keyring, which.anchor)))) return undefined
+  throw wrongKeyring()
+}
+
+/**
+ * Every installation has such a key beside its keyring. Whether this is the one of this database, another key tells: one
+ * that was overwritten with it has to be taken out of the database first.
+ */
+async function assertOurs({ directory, capability, keyring }: PlatformKeyParts): Promise<void> {
+  const { name: keyName } = platformKeys.pageToken
+  const other = await directory.read(capability, (scope) => scope.rows(SealedKeyTable).find({ keyName }))
+  if (other !== undefined && (await opens(keyring, platformKeys.pageToken, other.envelope)) === undefined)
+    throw wrongKeyring()
+}
+
+/** Undefined: it is not what this keyring sealed. */
+async function opens(keyring: Keyring, which: PlatformKey, envelope: Uint8Array): Promise<Uint8Array | undefined> {
   try {
     return await openValue(keyring, platformKeyId, placeOf(which), envelope)
   } catch (error) {
-    if (error instanceof KeyringError && (error.reason === 'UNKNOWN_KEY' || error.reason === 'BAD_CIPHERTEXT')) {
-      if (which.anchor !== undefined && (await inWords(isThere(keyring, which.anchor)))) return undefined
-      throw new StartError(
-        'The keyring is not the one this database was made with: it cannot open what it sealed. Put the keyring back, or set TENURE_KEYRING to it.',
-      )
-    }
+    const isForeign =
+      error instanceof KeyringError && (error.reason === 'UNKNOWN_KEY' || error.reason === 'BAD_CIPHERTEXT')
+    if (isForeign) return undefined
     throw asStartError(error)
   }
+}
+
+function wrongKeyring(): StartError {
+  return new StartError(
+    'The keyring is not the one this database was made with: it cannot open what it sealed. Put the keyring back, or set TENURE_KEYRING to it.',
+  )
 }

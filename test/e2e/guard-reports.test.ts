@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ApiKeyService } from '../../src/gen/tenure/v1/api_key_service_pb.ts'
+import { AuditService } from '../../src/gen/tenure/v1/audit_service_pb.ts'
 import { DiagnosticsService } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
 import { GuardViolation_Mode } from '../../src/gen/tenure/v1/guard_violation_pb.ts'
+import { silentLog } from '../../src/observe/log.ts'
 import { ControlPlaneError, createControlPlane } from '../../src/sdk/control-plane.ts'
 import type { Violation } from '../../src/sdk/guard/guard-violation.ts'
 import {
@@ -11,6 +13,7 @@ import {
 } from '../../src/sdk/guard/violation-reporter.ts'
 import { type FaultProxy, openFaultProxy } from '../rigs/tcp-fault-proxy.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { openSideDoor } from '../support/side-door.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
 // What the guard of a service refused reaches the real control plane over a network that fails.
@@ -81,6 +84,34 @@ test('what a guard saw is listed with its place, its reason, its mode and how of
   expect(found).toContainEqual(['SELECT id FROM orders', 250, 'unpinned-tenant', GuardViolation_Mode.REPORT, acme.uid])
   expect(found).toContainEqual(['SELECT  a ', 1, 'unbound', GuardViolation_Mode.ENFORCE, ''])
   expect(found).toContainEqual(['(empty)', 1, 'unpinned-tenant', GuardViolation_Mode.REPORT, acme.uid])
+})
+
+test('a report about a tenant that never was is listed, and no tenant is told of it', async () => {
+  const nobody = '01900000-0000-7000-8000-00000000dead'
+  const failures: string[] = []
+  await using server = await startTestServer({ log: { ...silentLog, error: (_, text) => void failures.push(text) } })
+  await seedPermissions(server)
+  const globex = await seedTenant(server, 'globex')
+  const diagnostics = server.client(DiagnosticsService)
+  const controlPlane = createControlPlane({ url: server.httpUrl, apiKey: server.rootKey })
+  {
+    await using reporter = createViolationReporter({
+      controlPlane,
+      source,
+      onError: (error) => failures.push(`${error}`),
+    })
+    reporter.add(seen({ tenantUid: nobody, tenantSlug: 'nobody' }))
+    reporter.add(seen({ tenantUid: globex.uid, tenantSlug: 'globex' }))
+  }
+  expect((await diagnostics.listGuardViolations({ filter: `source = "${source}"` })).guardViolations).toHaveLength(2)
+  await server.server.platform.accessLog.flush()
+  const events = await server
+    .client(AuditService)
+    .listAuditEvents({ parent: globex.name, filter: 'event = "guard.refuse"' })
+  expect(events.auditEvents).toHaveLength(1)
+  await using rows = await openSideDoor(server.databaseUrl)
+  expect(await rows.all('SELECT event FROM journal WHERE tenant_id = ?', [nobody])).toEqual([])
+  expect(failures).toEqual([])
 })
 
 test('what comes within an interval goes as one report, and the next interval goes by itself', async () => {

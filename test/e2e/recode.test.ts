@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -9,6 +9,7 @@ import { forgetAnchor } from '../support/keyring-anchor.ts'
 import { reasonOf } from '../support/reason.ts'
 import { codesOf } from '../support/row-code-checks.ts'
 import { openSideDoor } from '../support/side-door.ts'
+import { keyringSettingsOf } from '../support/test-keyring.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
 let folder: string
@@ -67,6 +68,34 @@ test('with a keyring that never had a key of codes nothing is replaced: it is an
   await rows.run("UPDATE sealed_keys SET envelope = ? WHERE key_name = 'row-code'", [stored?.envelope as Uint8Array])
   await using after = await startTestServer({ folder })
   expect(await reads(after)).toBe('OK')
+}, 120_000)
+
+test('with the keyring of another installation, which has a key of codes of its own, nothing is replaced either', async () => {
+  const { server, reads } = await seeded()
+  await server.stop()
+  const elsewhere = join(folder, 'elsewhere')
+  mkdirSync(elsewhere)
+  await using other = await startTestServer({ folder: elsewhere })
+  const env = childEnvironment(folder, keyringSettingsOf(elsewhere))
+  await using rows = await openSideDoor(server.databaseUrl)
+  const stored = () => rows.all('SELECT key_name, envelope FROM sealed_keys ORDER BY key_name')
+  const before = await stored()
+  const codes = await rows.all('SELECT row_code FROM memberships')
+  for (const gone of [false, true]) {
+    if (gone) await rows.run("DELETE FROM sealed_keys WHERE key_name = 'row-code'")
+    for (const command of ['serve', 'recode'])
+      expect(await refusedStart(env, [command])).toMatch(/^tenure: The keyring is not the one this database was made/)
+  }
+  expect(await stored()).toEqual(before.filter((each) => each.key_name !== 'row-code'))
+  expect(await rows.all('SELECT row_code FROM memberships')).toEqual(codes)
+  const [kept] = before.filter((each) => each.key_name === 'row-code')
+  await rows.run(
+    "INSERT INTO sealed_keys (key_name, envelope, create_time) VALUES ('row-code', ?, '2026-01-01 00:00:00.000')",
+    [kept?.envelope as Uint8Array],
+  )
+  await using after = await startTestServer({ folder })
+  expect(await reads(after)).toBe('OK')
+  await other.stop()
 }, 120_000)
 
 test('beside a server that runs nothing is recoded: it would go on with the old key', async () => {

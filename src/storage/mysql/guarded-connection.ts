@@ -37,7 +37,10 @@ export class GuardedMysqlConnection {
     return [this]
   }
 
-  async #query(sql: string, params: readonly unknown[]): Promise<StatementResult> {
+  async #query(given: string, values: readonly unknown[]): Promise<StatementResult> {
+    // Read once: what answers otherwise when it is read again must not show the guard one thing and the server another.
+    const sql = String(given)
+    const params = [...values]
     if (this.#released) throw new ConnectionLost('the lease of this connection has ended')
     const ends = sql === 'COMMIT' || sql === 'ROLLBACK'
     if (this.#ending && !ends) throw new ConnectionLost('the transaction of this lease has ended')

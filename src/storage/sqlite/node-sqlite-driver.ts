@@ -68,7 +68,9 @@ class GuardedConnection implements NodeSqliteConnection {
     }
   }
 
-  prepare(sql: string): NodeSqliteStatement {
+  prepare(given: string): NodeSqliteStatement {
+    // Read once, as its values are by being spread: the guard and the engine get the same text.
+    const sql = String(given)
     this.#guard.checkText(sql, bindingOf(this))
     const statement = this.#database.prepare(sql)
     // SQLite compiles the first statement and drops the rest: a migration of two would run half of itself.

@@ -76,7 +76,62 @@ export function describeRawQueries(engine: string, open: () => Promise<RawQueryR
       )
       expect(found.map((row: { sequence: unknown }) => Number(row.sequence))).toEqual([1])
     })
+
+    test.each(paths)(
+      '%s runs with the values that were judged, whatever a list answers when it is read again',
+      async (_path, runIn) => {
+        const run = runIn(rig)
+        await insideOther(rig)(
+          'INSERT INTO audit_chains (tenant_id, chain, sequence, chain_hash) VALUES (?, ?, ?, ?)',
+          [...[other, `of ${_path}`, 7, Buffer.alloc(32)]],
+        )
+        for (const values of [changing([binding.tenantId], [other]), new Turning(binding.tenantId)]) {
+          const found = await run((manager) =>
+            manager.query('SELECT sequence FROM audit_chains WHERE tenant_id = ?', values),
+          ).catch(() => [])
+          expect(found.map((row: { sequence: unknown }) => Number(row.sequence))).not.toContain(7)
+        }
+        const text = {
+          length: 47,
+          toString: turning('SELECT sequence FROM audit_chains WHERE 1 = 0', 'SELECT sequence FROM audit_chains'),
+        }
+        expect(await refusalOf(() => run((manager) => manager.query(text as never)))).not.toBe('no refusal')
+      },
+    )
   })
+}
+
+/** A list whose every reading but the first answers other values. */
+function changing(first: unknown[], later: unknown[]): unknown[] {
+  let read = 0
+  return new Proxy(first, {
+    get(target, name) {
+      if (name === Symbol.iterator || name === 'map') read += 1
+      const from = read > 1 ? later : target
+      const value: unknown = Reflect.get(from, name)
+      return typeof value === 'function' ? value.bind(from) : value
+    },
+  })
+}
+
+/** A list that answers other values to whoever maps it. */
+class Turning extends Array<unknown> {
+  override map<U>(change: (value: unknown, index: number, all: unknown[]) => U): U[] {
+    return [other].map(change as never)
+  }
+}
+
+function turning(...texts: readonly string[]): () => string {
+  let at = 0
+  return () => texts[Math.min(at++, texts.length - 1)] ?? ''
+}
+
+function insideOther(rig: RawQueryRig): (sql: string, values: unknown[]) => Promise<unknown> {
+  return (sql, values) =>
+    rig.cell.write({ ...binding, tenantId: other }, async (manager) => ({
+      value: await manager.query(sql, values),
+      keep: true,
+    }))
 }
 
 function insideWrite(rig: RawQueryRig): Run {

@@ -135,7 +135,9 @@ describe('after a restore', () => {
     )
     const reader = new CheckpointReader(keys)
     for (const line of lines) await reader.add(line, '')
-    expect(reader.series([1]).problems).toEqual([expect.stringMatching(/the first in checkpoint 3: .* --restored 1,2;/)])
+    expect(reader.series([1]).problems).toEqual([
+      expect.stringMatching(/the first in checkpoint 3: .* --restored 1,2;/),
+    ])
     expect(reader.series([1, 2]).problems).toEqual([])
   })
 
