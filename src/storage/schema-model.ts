@@ -7,6 +7,8 @@ export interface Table {
   readonly columns: Readonly<Record<string, Column>>
   /** By name, without the primary key. */
   readonly indices: Readonly<Record<string, Index>>
+  /** Names of what runs by itself when rows change. No entity declares any. */
+  readonly triggers: readonly string[]
 }
 
 export interface Column {
@@ -42,7 +44,7 @@ export function declaredTable(entity: EntitySchema, typeOf: (column: EntitySchem
     name,
     { unique: unique === true, columns: (properties as string[]).map(nameOf) },
   ])
-  return { columns: Object.fromEntries(columns), indices: Object.fromEntries(indices) }
+  return { columns: Object.fromEntries(columns), indices: Object.fromEntries(indices), triggers: [] }
 }
 
 /**
@@ -58,6 +60,7 @@ export function schemaDrift(declared: Schema, found: Schema): string[] {
     return [
       ...differences(`column of ${name}`, asDeclared.columns, asFound.columns),
       ...differences(`index of ${name}`, asDeclared.indices, asFound.indices),
+      ...asFound.triggers.map((trigger) => `the trigger of ${name} ${trigger} is one that nothing declares`),
     ]
   })
 }

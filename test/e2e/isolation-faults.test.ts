@@ -83,6 +83,17 @@ const faults: readonly Fault[] = [
     seen: () => ({ schema: 'schema-drift  memberships' }),
   },
   {
+    name: 'a trigger, which writes what no guard sees',
+    plant: [
+      onMysql
+        ? "CREATE TRIGGER planted BEFORE INSERT ON users FOR EACH ROW SET NEW.display_name = 'x'"
+        : "CREATE TRIGGER planted AFTER INSERT ON users BEGIN UPDATE users SET display_name = 'x'; END",
+      () => [],
+    ],
+    mend: ['DROP TRIGGER planted', () => []],
+    seen: () => ({ schema: 'schema-drift  users' }),
+  },
+  {
     name: 'a column that nothing declares',
     plant: ['ALTER TABLE users ADD COLUMN note varchar(10) NULL', () => []],
     mend: ['ALTER TABLE users DROP COLUMN note', () => []],

@@ -1,5 +1,5 @@
 import type { EntitySchemaColumnOptions } from 'typeorm'
-import type { Column, Index, Schema } from '../schema-model.ts'
+import type { Column, Index, Schema, Table } from '../schema-model.ts'
 
 /** A session in the database that is looked at. */
 export interface Asking {
@@ -25,11 +25,18 @@ export function mysqlTypeOf(column: EntitySchemaColumnOptions): string {
   return joined([plain, charset, collation, generated === 'increment' ? 'auto_increment' : ''])
 }
 
+interface FoundTable extends Table {
+  readonly columns: Record<string, Column>
+  readonly indices: Record<string, Index>
+  readonly triggers: string[]
+}
+
 export async function readMysqlSchema({ rows }: Asking): Promise<Schema> {
-  const schema: Record<string, { columns: Record<string, Column>; indices: Record<string, Index> }> = {}
-  const tableOf = (name: unknown) => {
-    schema[String(name)] ??= { columns: {}, indices: {} }
-    return schema[String(name)] as { columns: Record<string, Column>; indices: Record<string, Index> }
+  const schema: Record<string, FoundTable> = {}
+  const tableOf = (name: unknown): FoundTable => {
+    const found = schema[String(name)] ?? { columns: {}, indices: {}, triggers: [] }
+    schema[String(name)] = found
+    return found
   }
   for (const row of await rows(columnsQuery)) {
     tableOf(row.table_name).columns[String(row.column_name)] = {
@@ -44,6 +51,7 @@ export async function readMysqlSchema({ rows }: Asking): Promise<Schema> {
       columns: String(row.columns).split(','),
     }
   }
+  for (const row of await rows(triggersQuery)) tableOf(row.table_name).triggers.push(String(row.trigger_name))
   return schema
 }
 
@@ -78,3 +86,10 @@ const indicesQuery = `
   FROM information_schema.statistics
   WHERE table_schema = DATABASE() AND index_name <> 'PRIMARY'
   GROUP BY table_name, index_name`
+
+// An account sees those of tables that it may make triggers on.
+const triggersQuery = `
+  SELECT event_object_table AS table_name, trigger_name AS trigger_name
+  FROM information_schema.triggers
+  WHERE event_object_schema = DATABASE()
+  ORDER BY trigger_name`

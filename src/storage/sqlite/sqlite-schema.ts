@@ -15,9 +15,20 @@ export function readSqliteSchema(database: DatabaseSync): Schema {
   return Object.fromEntries(
     tables.map(({ name }) => [
       String(name),
-      { columns: columnsOf(database, String(name)), indices: indicesOf(database, String(name)) },
+      {
+        columns: columnsOf(database, String(name)),
+        indices: indicesOf(database, String(name)),
+        triggers: triggersOf(database, String(name)),
+      },
     ]),
   )
+}
+
+function triggersOf(database: DatabaseSync, table: string): string[] {
+  const rows = database
+    .prepare("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? ORDER BY name")
+    .all(table)
+  return rows.map(({ name }) => String(name))
 }
 
 function columnsOf(database: DatabaseSync, table: string): Record<string, Column> {

@@ -158,6 +158,7 @@ describe('what MySQL would decide by itself', () => {
     'ALTER TABLE api_keys ROW_FORMAT=COMPACT',
     'ALTER TABLE api_keys ENGINE=MyISAM',
     'CREATE VIEW everyone AS SELECT * FROM users',
+    "CREATE TRIGGER planted BEFORE INSERT ON users FOR EACH ROW SET NEW.display_name = 'x'",
     'DROP TABLE roles',
   ])('the comparison sees %s', async (statement) => {
     const seen = async () => ({ schema: await readMysqlSchema(scratch), options: await readMysqlTableOptions(scratch) })
@@ -170,10 +171,10 @@ describe('what MySQL would decide by itself', () => {
 /** What two engines must have alike: everything but how they write a type. */
 function withoutTypes(schema: Schema): Schema {
   return Object.fromEntries(
-    Object.entries(schema).map(([name, { columns, indices }]) => [
+    Object.entries(schema).map(([name, { columns, ...others }]) => [
       name,
       {
-        indices,
+        ...others,
         columns: Object.fromEntries(Object.entries(columns).map(([key, column]) => [key, { ...column, type: '' }])),
       },
     ]),
