@@ -1,8 +1,9 @@
 import { create } from '@bufbuild/protobuf'
 import { EmptySchema } from '@bufbuild/protobuf/wkt'
+import { type CodeFamily, codeFamilies } from './base/coded-columns.ts'
 import { createForgedRows, type ForgedRows } from './forged-rows.ts'
 import type { Keyring } from './keyring/keyring.ts'
-import { openPlatformKey, platformKeys } from './platform-keys.ts'
+import { openPlatformKey, type PlatformKey, platformKeys } from './platform-keys.ts'
 import type { Runtime } from './server.ts'
 import type { Storage } from './storage-parts.ts'
 import { cellTables, directoryTables } from './tables.ts'
@@ -40,23 +41,34 @@ export function createPlatformCodes(
     async openWith(directory, keyring, recode) {
       const parts = { directory, capability: capabilities['sealed-keys'], keyring, ...runtime }
       let given: number | undefined
-      let again = false
-      const beforeKept = async (made: Uint8Array) => {
-        given = await begin(made, codedRows, directory, runtime, again)
+      for (const family of codeFamilies) {
+        let again = false
+        const beforeKept = async (made: Uint8Array) => {
+          const count = await begin({ key: made, family, again }, codedRows, directory, runtime)
+          given = (given ?? 0) + count
+        }
+        const ifLost = async () => {
+          again = await recode()
+          if (again) return 'asked for'
+          return (await hasCodedRows(codedRows, family)) ? 'refuse' : 'unused'
+        }
+        codes.open(family, await openPlatformKey(parts, keyOf[family], { beforeKept, ifLost }))
       }
-      codes.open(
-        await openPlatformKey(parts, platformKeys.rowCode, {
-          beforeKept,
-          ifLost: async () => {
-            again = await recode()
-            if (again) return 'asked for'
-            return (await hasCodedRows(codedRows)) ? 'refuse' : 'unused'
-          },
-        }),
-      )
       return given
     },
   }
+}
+
+const keyOf: Readonly<Record<CodeFamily, PlatformKey>> = {
+  grants: platformKeys.rowCode,
+  places: platformKeys.placeCode,
+}
+
+interface Beginning {
+  readonly key: Uint8Array
+  readonly family: CodeFamily
+  /** Somebody has asked for it, because the key was gone. */
+  readonly again: boolean
 }
 
 /**
@@ -65,16 +77,19 @@ export function createPlatformCodes(
  * away nothing starts until somebody asks for codes `again`. The platform's audit says which of the two it was.
  */
 async function begin(
-  key: Uint8Array,
+  { key, family, again }: Beginning,
   rows: CodedRowsParts,
   directory: Directory,
   { log, ids }: Runtime,
-  again: boolean,
 ): Promise<number> {
-  rows.codes.open(key)
-  const count = await giveCodes(rows)
+  rows.codes.open(family, key)
+  const count = await giveCodes(rows, family)
   if (count === 0) return count
-  if (!again) log.warn({ count }, 'rows that grant power were given codes; this happens once in the life of a database')
+  if (!again)
+    log.warn(
+      { count, family },
+      'rows that power rests on were given codes; this happens once in the life of a database',
+    )
   const actor = { principal: 'tenure', credential: '', requestId: ids.next(), clientIp: '' }
   const mutation = {
     ...{ event: again ? 'rowCodes.renew' : 'rowCodes.begin', target: '', idempotency: undefined },
@@ -82,6 +97,7 @@ async function begin(
   }
   await directory.write(rows.capability, actor, mutation, async (unit) => {
     unit.note('rows', count)
+    unit.note('family', family)
     return create(EmptySchema)
   })
   return count

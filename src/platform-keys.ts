@@ -33,6 +33,8 @@ export const platformKeys = {
   pageToken: { name: 'page-token', purpose: 'page-token-key' },
   /** What the codes of rows that grant power are made with. */
   rowCode: { name: 'row-code', purpose: 'row-code-key', anchor: 'tenure-row-codes' },
+  /** The same of rows that say what a name stands for. */
+  placeCode: { name: 'place-code', purpose: 'place-code-key', anchor: 'tenure-place-codes' },
 } as const satisfies Record<string, PlatformKey>
 
 function placeOf({ purpose }: PlatformKey) {

@@ -44,7 +44,9 @@ export function createFactsReader({ scopes, tenantIdOf }: FactsReaderParts): Fac
     readTenantById,
     async readTenantBySlug(slug) {
       const tenantId = await tenantIdOf(slug)
-      return tenantId === undefined ? undefined : readTenantById(tenantId)
+      const facts = tenantId === undefined ? undefined : await readTenantById(tenantId)
+      // The directory says where to look; what its name is, a tenant's own head says, which carries a code.
+      return facts?.tenant.slug === slug ? facts : undefined
     },
     readChanged: (tenantId, rows) =>
       scopes.readAllWorkspaces(readerContext(tenantId), 'access-snapshot', (scope) => readChanged(scope, rows)),
@@ -79,7 +81,7 @@ export async function readTenantFacts(scope: ReadScope): Promise<TenantFacts | u
   const accounts = await serviceAccountRows(scope).allGenuine({})
   return {
     tenant: tenantFact(head),
-    workspaces: (await workspaceRows(scope).all({})).filter(isLiving).map(workspaceFact),
+    workspaces: (await workspaceRows(scope).allGenuine({})).filter(isLiving).map(workspaceFact),
     principals: [...users.map(userFact), ...accounts.map(accountFact)],
     roles: (await roleRows(scope).allGenuine({})).map(roleFact),
     memberships: (await membershipRows(scope).allGenuine({})).map(membershipFact),
@@ -128,12 +130,12 @@ async function readChanged(scope: ReadScope, rows: readonly ChangedRow[]): Promi
 
 /** A tombstone decides nothing: what was purged is as if it had never been. */
 async function livingHead(scope: ReadScope): Promise<TenantHeadRow | undefined> {
-  const head = await headRows(scope).find({})
+  const head = await headRows(scope).findGenuine({})
   return head?.state === 'PURGED' ? undefined : head
 }
 
 async function livingWorkspace(scope: ReadScope, workspaceId: string): Promise<LivingWorkspace | undefined> {
-  const found = await workspaceRows(scope).find({ workspaceId })
+  const found = await workspaceRows(scope).findGenuine({ workspaceId })
   return found !== undefined && isLiving(found) ? found : undefined
 }
 

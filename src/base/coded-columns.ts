@@ -44,19 +44,35 @@ function whereReadable(
   return { ...column, transformer: { ...transformer, from } }
 }
 
-const covered = new WeakMap<object, readonly string[]>()
+/**
+ * Tables whose codes have one key and began at one start: `grants` say who may do what, `places` what a name stands for and
+ * whether it is open. One that began later begins by itself, in a database where the others have codes already.
+ */
+export const codeFamilies = ['grants', 'places'] as const
+export type CodeFamily = (typeof codeFamilies)[number]
+
+export interface Coded {
+  readonly family: CodeFamily
+  readonly properties: readonly string[]
+}
+
+const covered = new WeakMap<object, Coded>()
 
 /**
  * Says of a table that its rows grant power: each carries a keyed code over its primary key and these properties, which
  * are all that decisions rest on. What the kernel writes gets its code by itself; what has none, or a wrong one, grants
  * nothing. Another list of properties makes every code that is stored a wrong one.
  */
-export function coded<Table extends object>(table: Table, properties: readonly string[]): Table {
-  covered.set(table, properties)
+export function coded<Table extends object>(
+  table: Table,
+  properties: readonly string[],
+  family: CodeFamily = 'grants',
+): Table {
+  covered.set(table, { family, properties })
   return table
 }
 
 /** Undefined: rows of that table carry no code. */
-export function codedProperties(table: object): readonly string[] | undefined {
+export function codedOf(table: object): Coded | undefined {
   return covered.get(table)
 }

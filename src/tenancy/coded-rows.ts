@@ -1,5 +1,5 @@
 import type { EntitySchema, ObjectLiteral } from 'typeorm'
-import { codedProperties } from '../base/coded-columns.ts'
+import { type CodeFamily, codedOf, codeFamilies } from '../base/coded-columns.ts'
 import type { Database } from '../storage/database.ts'
 import { keyPropertiesOf } from './pins.ts'
 import { assertOutsidePlaces } from './place-check.ts'
@@ -26,18 +26,16 @@ export interface CodedRowsParts {
 const defaultPageSize = 200
 
 /**
- * Gives every row that grants power its code, whatever code it has: for the one time when there was no key yet. Run again
+ * Gives every row of the family its code, whatever code it has: for the one time when there was no key yet. Run again
  * after a crash it begins anew. Answers how many rows there are.
  */
-export async function giveCodes({
-  homes,
-  capability,
-  codes,
-  pageSize = defaultPageSize,
-}: CodedRowsParts): Promise<number> {
+export async function giveCodes(
+  { homes, capability, codes, pageSize = defaultPageSize }: CodedRowsParts,
+  family: CodeFamily,
+): Promise<number> {
   const binding = platformBindingOf(capability)
   const nothing = () => undefined
-  return eachTable(homes, async (database, table, keys) => {
+  return eachTable(homes, [family], async (database, table, keys) => {
     let given = 0
     for (let last: ObjectLiteral | undefined, full = true; full; ) {
       const page = await database.write(binding, async (manager) => {
@@ -58,10 +56,10 @@ export async function giveCodes({
   })
 }
 
-/** Whether there is any row that grants power: an empty database has nothing that could be forged. */
-export async function hasCodedRows({ homes, capability, codes }: CodedRowsParts): Promise<boolean> {
+/** Whether there is any row of the family: an empty database has nothing that could be forged. */
+export async function hasCodedRows({ homes, capability, codes }: CodedRowsParts, family: CodeFamily): Promise<boolean> {
   const binding = platformBindingOf(capability)
-  const found = await eachTable(homes, (database, table, keys) =>
+  const found = await eachTable(homes, [family], (database, table, keys) =>
     database
       .read(binding, (manager) =>
         pageAfter(platformScope(manager, [], codesOfUnit(codes)).rows(table), keys, undefined, 1),
@@ -78,7 +76,7 @@ export function checkCodes(
   pause: () => Promise<void>,
 ): Promise<number> {
   const binding = platformBindingOf(capability)
-  return eachTable(homes, async (database, table, keys) => {
+  return eachTable(homes, codeFamilies, async (database, table, keys) => {
     let checked = 0
     for (let last: ObjectLiteral | undefined, full = true; full; ) {
       await pause()
@@ -96,13 +94,15 @@ export function checkCodes(
 
 async function eachTable(
   homes: readonly CodedHome[],
+  families: readonly CodeFamily[],
   work: (database: Database, table: EntitySchema, keys: readonly string[]) => Promise<number>,
 ): Promise<number> {
   assertOutsidePlaces()
   let count = 0
   for (const { database, tables } of homes) {
     for (const table of tables) {
-      if (codedProperties(table) === undefined) continue
+      const coded = codedOf(table)
+      if (coded === undefined || !families.includes(coded.family)) continue
       count += await work(database, table, keyPropertiesOf(table))
     }
   }

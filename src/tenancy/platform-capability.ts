@@ -93,6 +93,8 @@ export const platformTables = {
     memberships: 'write',
     roles: 'write',
     api_keys: 'write',
+    workspaces: 'write',
+    tenant_heads: 'write',
   },
   'sealed-keys': { sealed_keys: 'write' },
   'signing-keys': { directory_heads: 'write', directory_journal: 'write', signing_keys: 'write' },

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { EntitySchema, ObjectLiteral } from 'typeorm'
-import { codedProperties } from '../base/coded-columns.ts'
+import { type CodeFamily, codedOf } from '../base/coded-columns.ts'
 import { createHmacSha256 } from '../base/hmac-sha256.ts'
 import { platformTenantId } from '../base/ids.ts'
 import { keyPropertiesOf } from './pins.ts'
@@ -15,8 +15,8 @@ export interface ForgedRow {
 
 /** Keyed codes over the rows that grant power: who can write the database, but has no keyring, can make none. */
 export interface RowCodes {
-  /** To be called once, before the first such row is written or read. Until then every use throws. */
-  open(key: Uint8Array): void
+  /** To be called once for each family, before the first row of it is written or read. Until then every use throws. */
+  open(family: CodeFamily, key: Uint8Array): void
   /** Undefined: rows of the table carry no code. */
   codeOf(table: EntitySchema, row: ObjectLiteral): Uint8Array | undefined
   /** Whether the row, read whole, carries the code of what it says. Rows of a table without codes all do. Tells nobody. */
@@ -32,18 +32,19 @@ const purpose = 'tenure row code 1'
 
 /** `forged` must not throw. */
 export function createRowCodes(forged: (row: ForgedRow) => void): RowCodes {
-  let hmac: ReturnType<typeof createHmacSha256> | undefined
+  const hmacs: Partial<Record<CodeFamily, ReturnType<typeof createHmacSha256>>> = {}
   const codeOf: RowCodes['codeOf'] = (table, row) => {
     const form = formOf(table)
     if (form === undefined) return undefined
+    const hmac = hmacs[form.family]
     if (hmac === undefined) throw new Error('a row that grants power was met before the key of its code was opened')
     let text = form.prefix
     for (const property of form.properties) text += part(canonical(row[property]))
     return hmac(text)
   }
   return {
-    open(key) {
-      hmac = createHmacSha256(key)
+    open(family, key) {
+      hmacs[family] = createHmacSha256(key)
     },
     codeOf,
     isGenuine(table, row) {
@@ -67,6 +68,7 @@ export function forgedRowOf(table: EntitySchema, idProperty: string, row: Object
 }
 
 interface CodedForm {
+  readonly family: CodeFamily
   readonly prefix: string
   readonly properties: readonly string[]
 }
@@ -77,15 +79,16 @@ const forms = new WeakMap<EntitySchema, CodedForm | null>()
 function formOf(table: EntitySchema): CodedForm | undefined {
   const known = forms.get(table)
   if (known !== undefined) return known ?? undefined
-  const properties = codedProperties(table)
-  if (properties === undefined) {
+  const coded = codedOf(table)
+  if (coded === undefined) {
     forms.set(table, null)
     return undefined
   }
   const { tableName, name } = table.options
   const form = {
+    family: coded.family,
     prefix: part(purpose) + part(tableName ?? name),
-    properties: [...keyPropertiesOf(table), ...properties],
+    properties: [...keyPropertiesOf(table), ...coded.properties],
   }
   forms.set(table, form)
   return form

@@ -27,16 +27,21 @@ function fieldColumns() {
   }
 }
 
-export const TenantHeadTable = new EntitySchema<TenantHeadRow>({
-  name: 'tenant_heads',
-  columns: {
-    ...fieldColumns(),
-    timelineId: asciiColumn('timelineId', 36),
-    revision: integerColumn('revision'),
-    sequence: integerColumn('sequence'),
-    chainHash: bytesColumn('chainHash', { length: 32 }),
-  },
-})
+export const TenantHeadTable = coded(
+  new EntitySchema<TenantHeadRow>({
+    name: 'tenant_heads',
+    columns: {
+      ...fieldColumns(),
+      timelineId: asciiColumn('timelineId', 36),
+      revision: integerColumn('revision'),
+      sequence: integerColumn('sequence'),
+      chainHash: bytesColumn('chainHash', { length: 32 }),
+      ...rowCodeColumn(),
+    },
+  }),
+  ['slug', 'state', 'suspensionMode'],
+  'places',
+)
 
 export const TenantPlacementTable = coded(
   new EntitySchema<TenantPlacementRow>({

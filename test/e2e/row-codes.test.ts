@@ -27,6 +27,8 @@ const coded = [
   'api_keys',
   'platform_service_accounts',
   'platform_api_keys',
+  'workspaces',
+  'tenant_heads',
 ]
 
 let folder: string
@@ -51,12 +53,12 @@ async function begins({ client }: TestServer, event = 'rowCodes.begin') {
 
 /** As a version without codes leaves an installation behind. */
 async function forgetCodes({ config }: TestServer, rows: SideDoor): Promise<void> {
-  await forgetAnchor(config)
+  for (const anchor of ['tenure-row-codes', 'tenure-place-codes'] as const) await forgetAnchor(config, anchor)
   await takeCodesAway(rows)
 }
 
 async function takeCodesAway(rows: SideDoor): Promise<void> {
-  await rows.run("DELETE FROM sealed_keys WHERE key_name = 'row-code'")
+  await rows.run("DELETE FROM sealed_keys WHERE key_name IN ('row-code', 'place-code')")
   for (const table of coded) await rows.run(`UPDATE ${table} SET row_code = NULL`)
 }
 
@@ -80,12 +82,15 @@ test('rows from before there were codes get theirs at the first start, once, and
   const upgraded = await start({ ...silentLog, warn: (fields) => void warnings.push(fields) })
   expect(await codesOf(upgraded)).toEqual({ count, forged: [] })
   expect(await reads(upgraded, acme)).toBe('OK')
-  expect(warnings).toEqual([{ count }])
-  expect(await begins(upgraded)).toMatchObject([{ principal: 'tenure' }])
+  expect(warnings.map(({ family }) => family)).toEqual(['grants', 'places'])
+  expect(warnings.reduce((sum, each) => sum + Number(each.count), 0)).toBe(count)
+  const begun = await begins(upgraded)
+  expect(begun).toMatchObject([{ principal: 'tenure' }, { principal: 'tenure' }])
+  expect(begun.map(({ details }) => details?.family).sort()).toEqual(['grants', 'places'])
   await upgraded.stop()
   await rows.run('UPDATE memberships SET row_code = NULL')
   await using again = await start()
-  expect(await begins(again)).toHaveLength(1)
+  expect(await begins(again)).toHaveLength(2)
   expect((await codesOf(again)).forged.length).toBeGreaterThan(0)
   expect(await reads(again, acme)).toBe('NOT_FOUND')
 })
@@ -132,7 +137,7 @@ test('who takes the key of the codes out of the database, and every code with it
   expect(await reads(after, acme)).toBe('OK')
   expect((await codesOf(after)).forged).toEqual([])
   expect(await begins(after)).toEqual([])
-  expect(await begins(after, 'rowCodes.renew')).toHaveLength(1)
+  expect(await begins(after, 'rowCodes.renew')).toHaveLength(2)
 }, 120_000)
 
 test('a start that ended between key and anchor is made up for by the next', async () => {

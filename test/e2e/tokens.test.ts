@@ -13,6 +13,7 @@ import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.t
 import type { TenantTokenClaims } from '../../src/jwt/tenant-token-claims.ts'
 import { openVerificationKeys } from '../../src/jwt/verification-keys.ts'
 import { verifyTenantToken } from '../../src/jwt/verify-tenant-token.ts'
+import { giveCodes } from '../../src/tenancy/coded-rows.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { reasonOf } from '../support/reason.ts'
 import { openSideDoor } from '../support/side-door.ts'
@@ -226,9 +227,10 @@ test('while a tenant takes no writes its tokens carry none', async () => {
   await using other = await startTestServer()
   await seedPermissions(other)
   const { ownerKey } = await seedTenant(other, 'acme')
-  await other.stop()
   await using rows = await openSideDoor(other.databaseUrl)
   await rows.run("UPDATE tenant_heads SET state = 'SUSPENDED', suspension_mode = 'READ_ONLY'")
+  await giveCodes(other.server.platform.codedRows, 'places')
+  await other.stop()
   await using again = await startTestServer({ folder: other.folder })
   const { token } = await again.client(TokenService, ownerKey).issueToken({ parent: 'tenants/acme' })
   const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as TenantTokenClaims

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { TokenService } from '../../src/gen/tenure/v1/token_service_pb.ts'
+import { giveCodes } from '../../src/tenancy/coded-rows.ts'
 import { seedPermissions, seedTenant } from '../support/fixture.ts'
 import { reasonOf } from '../support/reason.ts'
 import { openSideDoor } from '../support/side-door.ts'
@@ -22,8 +23,9 @@ test('a principal with more than a thousand workspaces is told to narrow the tok
   await using first = await startTestServer()
   await seedPermissions(first)
   const acme = await seedTenant(first, 'acme')
-  await first.stop()
   await wide(first, acme.uid, 1_000)
+  await giveCodes(first.server.platform.codedRows, 'places')
+  await first.stop()
   await using server = await startTestServer({ folder: first.folder })
   const tokens = server.client(TokenService, acme.ownerKey)
   expect(await reasonOf(tokens.issueToken({ parent: acme.name }))).toBe('TOKEN_TOO_LARGE')

@@ -1,5 +1,6 @@
 import { createFactsReader } from '../../src/access/facts-reader.ts'
 import { openBook } from '../../src/audit-checkpoints.ts'
+import { codeFamilies } from '../../src/base/coded-columns.ts'
 import { platformTenantId, type TenantId, tenantLevel } from '../../src/base/ids.ts'
 import { beginTimelinesAfterRestore } from '../../src/restored.ts'
 import type { Runtime } from '../../src/server.ts'
@@ -63,7 +64,7 @@ async function makeCheckpoints(test: TestServer, { clock }: Runtime, tenantIds: 
 async function giveCodesAnew({ server }: TestServer): Promise<void> {
   const { codedRows } = server.platform
   const bySingleRows = { ...codedRows, pageSize: 1 }
-  await giveCodes(bySingleRows)
+  for (const family of codeFamilies) await giveCodes(bySingleRows, family)
   const { count, forged } = await codesOf({
     server: { ...server, platform: { ...server.platform, codedRows: bySingleRows } },
   })

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import type { Config } from '../../src/config/config.ts'
 import { askBao } from '../rigs/openbao/bao-api.ts'
 
-const anchor = 'tenure-row-codes'
+type Anchor = 'tenure-row-codes' | 'tenure-place-codes'
 
 /** Takes away what in the keyring says that there were codes once: as before the first version that had them. */
-export async function forgetAnchor({ keyring }: Config): Promise<void> {
+export async function forgetAnchor({ keyring }: Config, anchor: Anchor = 'tenure-row-codes'): Promise<void> {
   if (keyring.kind === 'local') return rmSync(join(keyring.folder, `${anchor}.1.key`))
   const [address = '', token = ''] = [process.env.TENURE_TEST_OPENBAO, process.env.TENURE_TEST_OPENBAO_TOKEN]
   const path = `${keyring.mount}/keys/tenure_key_${anchor}_`

@@ -1,3 +1,4 @@
+import { codeFamilies } from '../../src/base/coded-columns.ts'
 import { createRowCodes, type RowCodes } from '../../src/tenancy/row-codes.ts'
 import { codesOfUnit, type UnitCodes } from '../../src/tenancy/unit-codes.ts'
 
@@ -6,7 +7,7 @@ export function testRowCodes(): RowCodes {
   const codes = createRowCodes(({ table }) => {
     throw new Error(`a row of ${table} is forged`)
   })
-  codes.open(Buffer.alloc(32, 1))
+  for (const family of codeFamilies) codes.open(family, Buffer.alloc(32, 1))
   return codes
 }
 

@@ -8,6 +8,7 @@ import { operations } from './0007-operations.ts'
 import { diagnostics } from './0008-diagnostics.ts'
 import { auditCheckpoints } from './0009-audit-checkpoints.ts'
 import { rowCodes } from './0010-row-codes.ts'
+import { placeCodes } from './0011-place-codes.ts'
 import type { Migration } from './migration.ts'
 
 /** The one list. Order is by number; a number is never reused and a migration that was released is never changed. */
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   diagnostics,
   auditCheckpoints,
   rowCodes,
+  placeCodes,
 ]
 
 export const schemaVersion = migrations.length

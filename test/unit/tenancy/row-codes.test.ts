@@ -27,7 +27,7 @@ const membership = {
 }
 
 const codes = createRowCodes(() => undefined)
-codes.open(Buffer.alloc(32, 1))
+codes.open('grants', Buffer.alloc(32, 1))
 const codeOf = (row: object, table = memberships) => Buffer.from(codes.codeOf(table, row) ?? []).toString('hex')
 
 test('a code stays what it is: codes that are stored are compared with it', () => {
@@ -79,7 +79,7 @@ test('bytes of either engine are one; the same row of another table, or under an
   expect(codeOf({ ...key, secretHash: bytes }, keys)).toBe(codeOf({ ...key, secretHash: new Uint8Array(bytes) }, keys))
   expect(codeOf(membership, roles)).not.toBe(codeOf(membership))
   const other = createRowCodes(() => undefined)
-  other.open(Buffer.alloc(32, 2))
+  other.open('grants', Buffer.alloc(32, 2))
   expect(other.isGenuine(memberships, { ...membership, rowCode: codes.codeOf(memberships, membership) })).toBe(false)
 })
 
