@@ -18,7 +18,7 @@ const anyArea = `(?:${areas.join('|')})`
 
 /** Composition root: everything may come together here and nowhere else. The one place above the areas. */
 const root =
-  '^src/(?:main|server|platform|platform-changes|feeds|storage-parts|storage-check|platform-keys|platform-credential|audit-checkpoints|keys|service-list|background|doctor|jobs|guard-refusals|forged-rows|platform-codes|deciding|diagnosis|pipeline-calls|tables|bootstrap|restored|version)\\.ts$'
+  '^src/(?:main|server|platform|platform-changes|feeds|storage-parts|storage-check|platform-keys|platform-credential|audit-checkpoints|keys|service-list|background|doctor|doctor-finding|doctor-keyring|doctor-server|jobs|guard-refusals|forged-rows|platform-codes|deciding|diagnosis|pipeline-calls|tables|bootstrap|restored|version)\\.ts$'
 
 /** A noun is what has a table: `<noun>-table.ts` gives `<noun>.ts` its name. */
 function nouns() {

@@ -3,24 +3,11 @@ import type { Clock } from './base/clock.ts'
 import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
 import { formatListenAddress, httpUrlOf, type ListenAddress } from './config/listen-address.ts'
+import { type Examined, type Finding, failed, ok, warning } from './doctor-finding.ts'
+import { examineKeyring } from './doctor-keyring.ts'
 import { KeyringError } from './keyring/keyring-error.ts'
-import { openKeyring, platformKeyId } from './platform-keys.ts'
 import type { Runtime } from './server.ts'
 import { databaseClockMs, examineSchema, tryGuard } from './storage-check.ts'
-
-/** How one part of an installation is. */
-export interface Examined {
-  readonly part: 'database' | 'schema' | 'keyring' | 'clock' | 'ports' | 'guard' | 'feed' | 'audit'
-  readonly state: 'ok' | 'warning' | 'failed'
-  /** What was seen, and where it is not ok what to do next. */
-  readonly text: string
-}
-
-type Finding = Omit<Examined, 'part'>
-
-const ok = (text: string): Finding => ({ state: 'ok', text })
-const warning = (text: string): Finding => ({ state: 'warning', text })
-const failed = (text: string): Finding => ({ state: 'failed', text })
 
 /** More apart than this, and servers take each other's times for those of another day. */
 const clockWarningMs = 5_000
@@ -64,20 +51,6 @@ async function lookAtSchema({ database }: Config): Promise<Finding> {
   if (missing > 0) return failed(`${missing} migrations are not applied. Run tenure migrate up.`)
   if (drift.length === 0) return ok('Every migration is applied, and nothing was changed since.')
   return failed(`It is not what the migrations made: ${drift.slice(0, 3).join('; ')}. Put back what was changed.`)
-}
-
-async function examineKeyring(config: Config, runtime: Runtime): Promise<Finding> {
-  await using keyring = await openKeyring(config, runtime)
-  await keyring.checkHealth()
-  try {
-    await keyring.describeKey(platformKeyId)
-    return ok(`The ${config.keyring.kind} keyring answers and has the key of the platform.`)
-  } catch (error) {
-    if (!(error instanceof KeyringError && error.reason === 'UNKNOWN_KEY')) throw error
-    return warning(
-      'The keyring answers and has no key of the platform yet. The first start makes it; if there was one, look at TENURE_KEYRING.',
-    )
-  }
 }
 
 async function examineClock({ database }: Config, clock: Clock): Promise<Finding> {

@@ -3,7 +3,7 @@ import { EmptySchema } from '@bufbuild/protobuf/wkt'
 import { type CodeFamily, codeFamilies } from './base/coded-columns.ts'
 import { createForgedRows, type ForgedRows } from './forged-rows.ts'
 import type { Keyring } from './keyring/keyring.ts'
-import { openPlatformKey, type PlatformKey, platformKeys } from './platform-keys.ts'
+import { codeKeys, openPlatformKey } from './platform-keys.ts'
 import type { Runtime } from './server.ts'
 import type { Storage } from './storage-parts.ts'
 import { cellTables, directoryTables } from './tables.ts'
@@ -52,16 +52,11 @@ export function createPlatformCodes(
           if (again) return 'asked for'
           return (await hasCodedRows(codedRows, family)) ? 'refuse' : 'unused'
         }
-        codes.open(family, await openPlatformKey(parts, keyOf[family], { beforeKept, ifLost }))
+        codes.open(family, await openPlatformKey(parts, codeKeys[family], { beforeKept, ifLost }))
       }
       return given
     },
   }
-}
-
-const keyOf: Readonly<Record<CodeFamily, PlatformKey>> = {
-  grants: platformKeys.rowCode,
-  places: platformKeys.placeCode,
 }
 
 interface Beginning {

@@ -1,3 +1,4 @@
+import type { CodeFamily } from './base/coded-columns.ts'
 import { TenureError } from './base/errors.ts'
 import { nilUuid, platformTenantId, tenantLevel } from './base/ids.ts'
 import { StartError } from './base/start-error.ts'
@@ -37,15 +38,25 @@ export const platformKeys = {
   placeCode: { name: 'place-code', purpose: 'place-code-key', anchor: 'tenure-place-codes' },
 } as const satisfies Record<string, PlatformKey>
 
+/** The key of each family of codes. */
+export const codeKeys = {
+  grants: platformKeys.rowCode,
+  places: platformKeys.placeCode,
+} as const satisfies Record<CodeFamily, PlatformKey>
+
 function placeOf({ purpose }: PlatformKey) {
   return { purpose, tenantId: platformTenantId, workspaceId: tenantLevel, objectId: nilUuid, version: 1 }
 }
 
-/** Opens the keyring of the configuration; what is wrong with it is a sentence for the operator. */
-export async function openKeyring(config: Config, runtime: Runtime): Promise<Keyring> {
+/** Opens the keyring of the configuration; what is wrong with it is a sentence for the operator. Who only looks makes nothing. */
+export async function openKeyring(
+  config: Config,
+  runtime: Runtime,
+  { lookOnly = false }: { readonly lookOnly?: boolean } = {},
+): Promise<Keyring> {
   await using stack = new AsyncDisposableStack()
   try {
-    const keyring = stack.use(await openAdapter(config.keyring, runtime))
+    const keyring = stack.use(await openAdapter(config.keyring, runtime, lookOnly))
     await checkPlatformKey(keyring)
     stack.move()
     return keyring
@@ -59,9 +70,9 @@ export function asStartError(error: unknown): unknown {
   return error instanceof KeyringError ? new StartError(error.message) : error
 }
 
-function openAdapter(config: Config['keyring'], runtime: Runtime): Promise<Keyring> {
+function openAdapter(config: Config['keyring'], runtime: Runtime, lookOnly: boolean): Promise<Keyring> {
   const { random, clock, jitter, log } = runtime
-  if (config.kind === 'local') return openLocalKeyring({ folder: config.folder, random, clock })
+  if (config.kind === 'local') return openLocalKeyring({ folder: config.folder, random, clock, lookOnly })
   return openVaultKeyring({ ...config, random, clock, jitter, log })
 }
 
@@ -96,7 +107,7 @@ export async function openPlatformKey(
   const { directory, capability, keyring } = parts
   const { name: keyName, anchor } = which
   const stored = await directory.read(capability, (scope) => scope.rows(SealedKeyTable).find({ keyName }))
-  const opened = stored === undefined ? undefined : await unseal(parts, which, stored.envelope)
+  const opened = stored === undefined ? undefined : await unseal(keyring, which, stored.envelope)
   const key = opened ?? (await makeKey(parts, which, options, stored))
   // Behind the key, because a start may end between the two: the next one makes up for it.
   if (anchor !== undefined) await inWords(keyring.createKey(anchor))
@@ -115,11 +126,7 @@ async function makeKey(
   const isLost = broken !== undefined || (anchor !== undefined && (await inWords(isThere(keyring, anchor))))
   if (isLost) await assertOurs(parts)
   const ifLost = isLost ? ((await options.ifLost?.()) ?? 'refuse') : undefined
-  if (ifLost === 'refuse') {
-    throw new StartError(
-      `The key that rows are coded with ${broken === undefined ? 'is gone from' : 'was overwritten in'} the database: the keyring says that there was one. Put back what stood in sealed_keys. Where that cannot be, look at who has power in this database, and then run tenure recode.`,
-    )
-  }
+  if (ifLost === 'refuse') throw lostKey(broken)
   const key = Buffer.alloc(keyBytes)
   parts.random(key)
   const envelope = await sealFirst(parts, which, key)
@@ -140,6 +147,12 @@ async function makeKey(
   return key
 }
 
+export function lostKey(broken: unknown): StartError {
+  return new StartError(
+    `The key that rows are coded with ${broken === undefined ? 'is gone from' : 'was overwritten in'} the database: the keyring says that there was one. Put back what stood in sealed_keys. Where that cannot be, look at who has power in this database, and then run tenure recode.`,
+  )
+}
+
 async function sealFirst(
   { keyring, random }: PlatformKeyParts,
   which: PlatformKey,
@@ -153,7 +166,7 @@ function inWords<T>(asked: Promise<T>): Promise<T> {
   return asked.catch((error: unknown) => Promise.reject(asStartError(error)))
 }
 
-async function isThere(keyring: Keyring, keyId: string): Promise<boolean> {
+export async function isThere(keyring: Keyring, keyId: string): Promise<boolean> {
   try {
     await keyring.describeKey(keyId)
     return true
@@ -164,8 +177,8 @@ async function isThere(keyring: Keyring, keyId: string): Promise<boolean> {
 }
 
 /** Undefined: it does not open, and the keyring is one that there was such a key beside. */
-async function unseal(
-  { keyring }: PlatformKeyParts,
+export async function unseal(
+  keyring: Keyring,
   which: PlatformKey,
   envelope: Uint8Array,
 ): Promise<Uint8Array | undefined> {

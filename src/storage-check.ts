@@ -5,10 +5,16 @@ import type { DatabaseConfig } from './config/stores.ts'
 import { createGuard } from './sql-guard/guard.ts'
 import { guardRefusalIn } from './sql-guard/guard-refusal.ts'
 import type { MigrationStatus } from './storage/migration-status.ts'
-import { migrationsTableName, mysqlClockMs, mysqlMigrationStatus, mysqlSchema } from './storage/mysql/migrate-mysql.ts'
+import {
+  migrationsTableName,
+  mysqlClockMs,
+  mysqlMigrationStatus,
+  mysqlSchema,
+  readMysqlRows,
+} from './storage/mysql/migrate-mysql.ts'
 import { mysqlTypeOf } from './storage/mysql/mysql-schema.ts'
 import { declaredTable, type Schema, schemaDrift, tableNameOf } from './storage/schema-model.ts'
-import { inspectSqlite } from './storage/sqlite/migrate-sqlite.ts'
+import { inspectSqlite, readSqliteRows } from './storage/sqlite/migrate-sqlite.ts'
 import { sqliteTypeOf } from './storage/sqlite/sqlite-schema.ts'
 import { allCellTables, directoryTables, guardedTables } from './tables.ts'
 
@@ -55,6 +61,14 @@ function inspect(file: string): ReturnType<typeof inspectSqlite> {
   } catch {
     throw new StartError(`${file} cannot be read as a database. Look at its owner and mode, or restore it.`)
   }
+}
+
+/** What one statement of ours reads, beside whatever server runs: nothing is claimed, bound or changed. */
+export async function readRows(
+  database: DatabaseConfig,
+  sql: string,
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  return database.engine === 'sqlite' ? readSqliteRows(database.file, sql) : readMysqlRows(database, sql)
 }
 
 /** Statements that the guard of this build must refuse and does not. */

@@ -1,6 +1,7 @@
 import { StartError } from '../base/start-error.ts'
 import { loadProcessConfig } from '../config/process-config.ts'
-import { type Examined, examine } from '../doctor.ts'
+import { examine } from '../doctor.ts'
+import type { Examined } from '../doctor-finding.ts'
 import { createRuntime } from '../server.ts'
 
 const colours: Readonly<Record<Examined['state'], number>> = { ok: 32, warning: 33, failed: 31 }

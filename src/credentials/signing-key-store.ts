@@ -53,17 +53,20 @@ export async function openSigningKeys(parts: SigningKeyParts): Promise<SigningKe
     published.push(opened.publicJwk)
     if (row.state === 'ACTIVE') active ??= opened.signingKey
   }
-  if (active === undefined) {
-    throw new StartError(
-      'The key that tokens are signed with cannot be opened: its row in signing_keys is not what was written, or the keyring is not the one it was made with. Put back what was changed.',
-    )
-  }
+  if (active === undefined) throw unopenedSigningKey()
   return { active, published }
 }
 
-async function openKey(
-  { keyring, keyId, failed }: SigningKeyParts,
-  { kid, signingKeyId, envelope }: SigningKeyRow,
+export function unopenedSigningKey(): StartError {
+  return new StartError(
+    'The key that tokens are signed with cannot be opened: its row in signing_keys is not what was written, or the keyring is not the one it was made with. Put back what was changed.',
+  )
+}
+
+/** Undefined, and `failed` hears why, where the row is not what this keyring sealed. */
+export async function openKey(
+  { keyring, keyId, failed }: Pick<SigningKeyParts, 'keyring' | 'keyId' | 'failed'>,
+  { kid, signingKeyId, envelope }: Pick<SigningKeyRow, 'kid' | 'signingKeyId' | 'envelope'>,
 ): Promise<{ readonly publicJwk: PublicJwk; readonly signingKey: SigningKey } | undefined> {
   let privateKeyPkcs8: Uint8Array | undefined
   try {

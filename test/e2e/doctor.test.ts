@@ -1,14 +1,18 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Examined } from '../../src/doctor.ts'
+import { startFailure } from '../../src/cli/start-failure.ts'
+import type { Examined } from '../../src/doctor-finding.ts'
+import { silentLog } from '../../src/observe/log.ts'
+import { startServer } from '../../src/server.ts'
 import { freePort } from '../rigs/free-port.ts'
-import { openSideDoor } from '../support/side-door.ts'
-import { keyringSettingsOf } from '../support/test-keyring.ts'
-import { startTestServer, type TestServer } from '../support/test-server.ts'
+import { openSideDoor, type StoredValue } from '../support/side-door.ts'
+import { keyringSettingsOf, localKeyringOf } from '../support/test-keyring.ts'
+import { startTestServer, type TestServer, testConfig } from '../support/test-server.ts'
 
 let server: TestServer
 
@@ -113,4 +117,83 @@ test('a database that is not there, or is none, is a sentence', async () => {
   const away = await ask({ TENURE_DATABASE_URL: `mysql://nobody@127.0.0.1:${await freePort()}/tenure?tls=off` })
   expect(away.parts.database?.state).toBe('failed')
   expect(away.parts.database?.text).toMatch(/^Nothing listens at /)
+})
+
+/** Of a server that stood, and does not run: what a start says of it is what the doctor has to say. */
+async function stopped(): Promise<{ env: Record<string, string>; folder: string; databaseUrl: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'tenure-doctor-'))
+  folders.push(folder)
+  const before = await startTestServer({ folder, env: localKeyringOf(folder) })
+  await before.stop()
+  const env = { TENURE_DATABASE_URL: before.databaseUrl, ...localKeyringOf(folder) }
+  return { env, folder, databaseUrl: before.databaseUrl }
+}
+
+const folders: string[] = []
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+async function refusal(folder: string, env: Readonly<Record<string, string>>): Promise<string> {
+  try {
+    await using _server = await startServer(testConfig(folder, env), { log: silentLog })
+    return 'it started'
+  } catch (error) {
+    return startFailure(error)
+  }
+}
+
+test('a database whose keyring is missing, empty, or of another installation is failed, and nothing is made', async () => {
+  const [mine, other] = [await stopped(), await stopped()]
+  const missing = join(mine.folder, 'nowhere')
+  const gone = await ask({ ...mine.env, TENURE_KEYRING: `local:${missing}` })
+  expect(gone.parts.keyring).toMatchObject({ state: 'failed', text: expect.stringContaining('Put the keyring back') })
+  expect(gone.code).toBe(1)
+  expect(existsSync(missing)).toBe(false)
+  const empty = join(mine.folder, 'empty')
+  mkdirSync(empty, { mode: 0o700 })
+  for (const keyring of [`local:${empty}`, String(other.env.TENURE_KEYRING)]) {
+    const { parts, code } = await ask({ ...mine.env, TENURE_KEYRING: keyring })
+    expect(parts.keyring).toMatchObject({ state: 'failed', text: expect.stringContaining('not the one this database') })
+    expect(code).toBe(1)
+    expect(await refusal(mine.folder, { ...mine.env, TENURE_KEYRING: keyring })).not.toBe('it started')
+  }
+  expect(readdirSync(empty)).toEqual([])
+  expect((await ask(mine.env)).parts.keyring?.state).toBe('ok')
+})
+
+test('where a start would refuse because a key is gone from the database or was overwritten, the doctor says what it says', async () => {
+  const { env, folder, databaseUrl } = await stopped()
+  await using rows = await openSideDoor(databaseUrl)
+  const damages = [
+    ["DELETE FROM sealed_keys WHERE key_name = 'row-code'", 'is gone from'],
+    ["UPDATE sealed_keys SET envelope = x'00' WHERE key_name = 'row-code'", 'was overwritten in'],
+    ["UPDATE sealed_keys SET envelope = x'00' WHERE key_name = 'page-token'", ''],
+    ["UPDATE signing_keys SET envelope = x'00'", 'signing_keys'],
+  ] as const
+  const kept = await rows.all('SELECT key_name, envelope, create_time FROM sealed_keys')
+  for (const [damage, words] of damages) {
+    const [signing] = await rows.all('SELECT envelope FROM signing_keys')
+    await rows.run(damage)
+    const { parts, code } = await ask(env)
+    const said = await refusal(folder, env)
+    await rows.run('DELETE FROM sealed_keys')
+    for (const row of kept) {
+      const values = [row.key_name, row.envelope, row.create_time] as StoredValue[]
+      await rows.run('INSERT INTO sealed_keys (key_name, envelope, create_time) VALUES (?, ?, ?)', values)
+    }
+    await rows.run('UPDATE signing_keys SET envelope = ?', [signing?.envelope as Uint8Array])
+    expect(parts.keyring).toEqual({ part: 'keyring', state: 'failed', text: said.replace(/^tenure: /, '') })
+    expect(parts.keyring?.text).toContain(words)
+    expect(code).toBe(1)
+  }
+  expect((await ask(env)).parts.keyring?.state).toBe('ok')
+})
+
+test('before the first start the doctor says what that makes, and makes none of it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tenure-doctor-'))
+  folders.push(folder)
+  const { parts } = await ask({ TENURE_DATABASE_URL: `sqlite:${join(folder, 'tenure.db')}`, ...localKeyringOf(folder) })
+  expect(parts.keyring).toMatchObject({ state: 'warning', text: expect.stringContaining('The first start makes it') })
+  expect(readdirSync(folder)).toEqual([])
 })

@@ -28,9 +28,13 @@ export interface KeyFolder {
 const othersBits = 0o077
 const suffixBytes = 8
 
-export async function openKeyFolder(folder: string, random: RandomFill): Promise<KeyFolder> {
+export async function openKeyFolder(
+  folder: string,
+  random: RandomFill,
+  { lookOnly = false }: { readonly lookOnly?: boolean } = {},
+): Promise<KeyFolder> {
   const root = resolve(folder)
-  await guarded(`The keyring folder ${root} cannot be made`, () => makeFolder(root))
+  if (!lookOnly) await guarded(`The keyring folder ${root} cannot be made`, () => makeFolder(root))
   const inFolder = (name: string) => join(root, name)
   const files: KeyFolder = {
     list: () => guarded(`The keyring folder ${root} cannot be read`, () => readdir(root)),

@@ -58,7 +58,10 @@ export function createKeyStore(folder: KeyFolder): KeyStore {
  * Brings the folder in order after a crash, and refuses to go on where a file is foreign, damaged or missing: a keyring
  * that starts without one of its keys looks healthy until the day somebody opens what it sealed.
  */
-export async function recoverKeyFolder(folder: KeyFolder): Promise<void> {
+export async function recoverKeyFolder(
+  folder: KeyFolder,
+  { lookOnly = false }: { readonly lookOnly?: boolean } = {},
+): Promise<void> {
   const versions = new Map<string, number[]>()
   const buried = new Set<string>()
   for (const name of await folder.list()) {
@@ -69,14 +72,14 @@ export async function recoverKeyFolder(folder: KeyFolder): Promise<void> {
         `The keyring folder holds ${JSON.stringify(name)}, which is not part of it. Move it away.`,
       )
     }
-    if (parsed.kind === 'unfinished') await folder.removeUnfinished(name)
+    if (parsed.kind === 'unfinished' && !lookOnly) await folder.removeUnfinished(name)
     if (parsed.kind === 'tombstone') buried.add(parsed.keyId)
     if (parsed.kind === 'key') versions.set(parsed.keyId, [...(versions.get(parsed.keyId) ?? []), parsed.version])
   }
   for (const keyId of buried) {
     await readTombstone(folder, keyId)
     // A destruction cut short, or key files put back from a backup: the tombstone wins over both.
-    if (versions.delete(keyId)) await eraseVersions(folder, keyId)
+    if (versions.delete(keyId) && !lookOnly) await eraseVersions(folder, keyId)
   }
   for (const [keyId, found] of versions) await checkVersions(folder, keyId, found)
 }

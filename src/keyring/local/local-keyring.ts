@@ -9,8 +9,10 @@ import { destroyed, latestVersionOf, readLiving, unknownKey, useOnce } from './l
 import { createLocalDataKeys } from './local-data-keys.ts'
 
 export interface LocalKeyringOptions {
-  /** Made where it is missing. */
+  /** Made where it is missing, unless it is only looked at. */
   readonly folder: string
+  /** The folder is neither made nor brought in order: for who only asks, maybe beside a server that is writing to it. */
+  readonly lookOnly?: boolean
   /** Must be a cryptographic source: keys and nonces come from it. */
   readonly random: RandomFill
   readonly clock: Clock
@@ -25,8 +27,9 @@ export interface LocalKeyringOptions {
  * share the folder, on a file system that has links.
  */
 export async function openLocalKeyring(options: LocalKeyringOptions): Promise<Keyring> {
-  const folder = await openKeyFolder(options.folder, options.random)
-  await recoverKeyFolder(folder)
+  const { lookOnly = false } = options
+  const folder = await openKeyFolder(options.folder, options.random, { lookOnly })
+  await recoverKeyFolder(folder, { lookOnly })
   const store = createKeyStore(folder)
   const life = createKeyLife(store, options)
   const dataKeys = createLocalDataKeys(store, options.random)

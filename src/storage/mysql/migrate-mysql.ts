@@ -67,6 +67,11 @@ export function mysqlSchema(server: MysqlServer): Promise<Schema> {
   return connected(server, (connection) => readMysqlSchema({ rows: (sql) => ask(connection, sql) }))
 }
 
+/** What one statement reads. */
+export function readMysqlRows(server: MysqlServer, sql: string): Promise<RowDataPacket[]> {
+  return connected(server, (connection) => ask(connection, sql))
+}
+
 /** The time the server says it is, in milliseconds since the epoch. */
 export function mysqlClockMs(server: MysqlServer): Promise<number> {
   return connected(server, async (connection) => {

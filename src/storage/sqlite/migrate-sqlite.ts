@@ -44,6 +44,16 @@ export function inspectSqlite(path: string): { readonly schema: Schema; readonly
   }
 }
 
+/** Rows of a file that somebody else may have claimed: it is only read. */
+export function readSqliteRows(path: string, sql: string): ReturnType<ReturnType<DatabaseSync['prepare']>['all']> {
+  const database = new DatabaseSync(path, { readOnly: true })
+  try {
+    return database.prepare(sql).all()
+  } finally {
+    database.close()
+  }
+}
+
 /** The schema as the file has it. The file must be claimed. */
 export function sqliteSchema(path: string): Schema {
   using database = open(path)
