@@ -54,6 +54,7 @@ async function ask(env: Readonly<Record<string, string>> = {}, output: 'json' | 
 const running = () => ({
   TENURE_GRPC_ADDRESS: `127.0.0.1:${server.server.grpcPort}`,
   TENURE_HTTP_ADDRESS: `127.0.0.1:${server.server.httpPort}`,
+  TENURE_AUDIT_CHECKPOINTS: `file:${join(server.folder, 'audit-checkpoints.jsonl')}`,
 })
 
 test('of a sound installation every part is ok, beside its running server', async () => {
@@ -103,6 +104,53 @@ test('a port that something else has is found', async () => {
   const { parts } = await ask({ TENURE_HTTP_ADDRESS: `127.0.0.1:${port}` })
   other.close()
   expect(parts.ports).toMatchObject({ state: 'failed', text: expect.stringContaining('taken by something else') })
+})
+
+test('of two addresses the one that is taken is named, by whom, and a server of ours is known over either', async () => {
+  const other = createServer((_request, response) => response.writeHead(404).end())
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  const foreign = `127.0.0.1:${(other.address() as AddressInfo).port}`
+  const { TENURE_GRPC_ADDRESS: grpc, TENURE_HTTP_ADDRESS: http } = running()
+  const free = `127.0.0.1:${await freePort()}`
+  const portsOf = async (grpcAddress: string, httpAddress: string) =>
+    (await ask({ TENURE_GRPC_ADDRESS: grpcAddress, TENURE_HTTP_ADDRESS: httpAddress })).parts.ports
+  const half = await portsOf(free, http)
+  expect(half).toMatchObject({
+    state: 'failed',
+    text: expect.stringContaining(`listens on ${http}, and nobody on ${free}`),
+  })
+  const otherHalf = await portsOf(grpc, free)
+  expect(otherHalf?.text).toContain(`listens on ${grpc}, and nobody on ${free}`)
+  for (const addresses of [
+    [grpc, foreign],
+    [foreign, http],
+  ] as const) {
+    const found = await portsOf(...addresses)
+    expect(found).toMatchObject({ state: 'failed', text: expect.stringContaining(`${foreign} is taken by something`) })
+    expect(found?.text).not.toMatch(/and serves/)
+  }
+  other.close()
+})
+
+test('what a server of another installation says is not taken for this one', async () => {
+  await using another = await startTestServer()
+  const { parts, code } = await ask({
+    TENURE_GRPC_ADDRESS: `127.0.0.1:${another.server.grpcPort}`,
+    TENURE_HTTP_ADDRESS: `127.0.0.1:${another.server.httpPort}`,
+  })
+  expect(parts.ports).toMatchObject({ state: 'failed', text: expect.stringContaining('of another installation') })
+  for (const part of ['feed', 'audit']) {
+    expect(parts[part]?.text).toContain('No server of this installation runs here')
+    expect(parts[part]?.text).not.toMatch(/\d s (?:ago|old)/)
+  }
+  expect(code).toBe(1)
+})
+
+test('the setting of this process is not taken for that of the server that runs', async () => {
+  await expect.poll(async () => (await ask(running())).parts.audit?.state, { timeout: 15_000 }).toBe('ok')
+  const { parts } = await ask({ ...running(), TENURE_AUDIT_CHECKPOINTS: 'file:/proc/nope/x' })
+  expect(parts.audit).toMatchObject({ state: 'warning', text: expect.stringContaining('there is no /proc/nope/x') })
+  expect(parts.audit?.text).not.toContain('signed for in')
 })
 
 test('a database that is not there, or is none, is a sentence', async () => {
