@@ -238,6 +238,13 @@ test('where a start would refuse because a key is gone from the database or was 
   expect((await ask(env)).parts.keyring?.state).toBe('ok')
 })
 
+test('without its Vault the doctor says what to do next', async () => {
+  const vault = { TENURE_KEYRING: 'vault:transit', VAULT_ADDR: 'http://127.0.0.1:1', VAULT_TOKEN: 'hidden' }
+  const { parts, code } = await ask(vault)
+  expect(parts.keyring).toMatchObject({ state: 'failed', text: expect.stringMatching(/ECONNREFUSED.*set VAULT_ADDR/) })
+  expect(code).toBe(1)
+})
+
 test('before the first start the doctor says what that makes, and makes none of it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tenure-doctor-'))
   folders.push(folder)

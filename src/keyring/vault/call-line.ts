@@ -30,7 +30,7 @@ interface Waiter {
 }
 
 interface Failure {
-  readonly why: string
+  readonly away: VaultAway
   readonly untilMs: number
 }
 
@@ -61,7 +61,7 @@ class BoundedLine implements CallLine {
       this.#succeeded()
       return answer
     } catch (error) {
-      if (error instanceof VaultAway) throw this.#failed(error.message)
+      if (error instanceof VaultAway) throw this.#failed(error)
       this.#succeeded()
       throw error
     } finally {
@@ -72,7 +72,7 @@ class BoundedLine implements CallLine {
   }
 
   #beginProbe(failure: Failure): void {
-    if (this.#isProbing || this.#options.clock.monotonicMs() < failure.untilMs) throw this.#away(failure.why)
+    if (this.#isProbing || this.#options.clock.monotonicMs() < failure.untilMs) throw this.#away(failure.away)
     this.#isProbing = true
   }
 
@@ -115,11 +115,11 @@ class BoundedLine implements CallLine {
     this.#options.changed(false, 'answers again')
   }
 
-  #failed(why: string): KeyringError {
+  #failed(away: VaultAway): KeyringError {
     const { clock, holdOffMs, changed } = this.#options
-    if (this.#failure === undefined) changed(true, why)
-    this.#failure = { why, untilMs: clock.monotonicMs() + holdOffMs }
-    const error = this.#away(why)
+    if (this.#failure === undefined) changed(true, away.message)
+    this.#failure = { away, untilMs: clock.monotonicMs() + holdOffMs }
+    const error = this.#away(away)
     this.#refuseWaiting(error)
     return error
   }
@@ -128,8 +128,8 @@ class BoundedLine implements CallLine {
     for (const waiter of this.#waiting) waiter.fail(error)
   }
 
-  #away(why: string): KeyringError {
-    return unavailable(`Vault at ${this.#options.where} ${why}.`)
+  #away(away: VaultAway): KeyringError {
+    return unavailable(away.sentence(this.#options.where))
   }
 }
 

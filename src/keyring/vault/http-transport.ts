@@ -53,7 +53,7 @@ export function createHttpTransport({ isEncrypted, ca, maxConnections }: HttpTra
       const body = typeof json === 'object' && json !== null ? Buffer.from(JSON.stringify(json)) : undefined
       const length = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }
       const fail = (error: unknown) => {
-        if (signal.aborted) reject(new VaultAway('does not answer in time'))
+        if (signal.aborted) reject(new VaultAway('does not answer in time', 'Look at its load and at the network.'))
         else reject(outgoing.reusedSocket && !answered && wasClosed(error) ? new KeptTooLong() : awayBecause(error))
       }
       let answered = false

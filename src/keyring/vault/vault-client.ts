@@ -47,7 +47,8 @@ export function createVaultClient(options: VaultClientOptions, token: string | u
       const answer = await answerOf(
         method === 'write' ? client.write(path, body ?? {}, { signal }) : client[method](path, { signal }),
       )
-      if (answer.status === 503) throw new VaultAway('is sealed or has no active node')
+      if (answer.status === 503)
+        throw new VaultAway('is sealed or has no active node', 'Unseal it, or set VAULT_ADDR to one that is active.')
       hasServed ||= answer.status !== 403
       return answer
     },

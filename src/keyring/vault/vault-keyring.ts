@@ -80,7 +80,7 @@ async function logIn(
   try {
     return await openVaultLogin({ credential, clientFor, clock, jitter, log, timeoutMs })
   } catch (error) {
-    throw error instanceof VaultAway ? new KeyringError('UNAVAILABLE', `Vault at ${where} ${error.message}.`) : error
+    throw error instanceof VaultAway ? new KeyringError('UNAVAILABLE', error.sentence(where)) : error
   }
 }
 

@@ -50,7 +50,9 @@ test('a server whose keys are in Vault says so, and finds them again at its next
 
 test('without Vault there is one sentence and exit code 1', async () => {
   const words = await refusedStart(childEnvironment(folder, { ...env, VAULT_ADDR: 'http://127.0.0.1:1' }))
-  expect(words).toBe('tenure: Vault at http://127.0.0.1:1 cannot be reached (ECONNREFUSED).')
+  expect(words).toBe(
+    'tenure: Vault at http://127.0.0.1:1 cannot be reached (ECONNREFUSED). Start it, or set VAULT_ADDR to where it is; between machines look at the network.',
+  )
 })
 
 test('a wrong token, a mount that is missing, and a policy that is too narrow stop the start with a sentence', async () => {
@@ -63,7 +65,7 @@ test('a wrong token, a mount that is missing, and a policy that is too narrow st
 
 test('a sealed Vault stops the start with a sentence', async () => {
   await bao.seal()
-  expect(await refusal()).toMatch(/is sealed or has no active node\.$/)
+  expect(await refusal()).toMatch(/is sealed or has no active node\. Unseal it, .*\.$/)
   await bao.unseal()
 })
 
