@@ -115,8 +115,8 @@ async function serve(): Promise<void> {
       ORDERS_ADDRESS: ordersAddress,
       ORDERS_DATABASE_URL: ordersUrl,
       ORDERS_AUDIENCE: 'orders',
-      TENURE_ISSUER: `http://${httpAddress}`,
-      TENURE_JWKS_URL: `http://${httpAddress}/.well-known/jwks.json`,
+      ORDERS_ISSUER: `http://${httpAddress}`,
+      ORDERS_JWKS_URL: `http://${httpAddress}/.well-known/jwks.json`,
     },
     ...piped,
   })

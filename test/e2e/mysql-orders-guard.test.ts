@@ -48,11 +48,11 @@ function environment(changes: Readonly<Record<string, string>> = {}): NodeJS.Pro
   const { host, port } = mysqlAdministrator()
   return ordersEnvironment({
     ORDERS_DATABASE_URL: `mysql://${account.database}:${account.password}@${host}:${port}/${account.database}`,
-    TENURE_ISSUER: tenure.httpUrl,
-    TENURE_JWKS_URL: `${tenure.httpUrl}/.well-known/jwks.json`,
-    TENURE_URL: tenure.httpUrl,
-    TENURE_REPORT_KEY: reportKey,
-    TENURE_CALL_KEY: callKey,
+    ORDERS_ISSUER: tenure.httpUrl,
+    ORDERS_JWKS_URL: `${tenure.httpUrl}/.well-known/jwks.json`,
+    ORDERS_TENURE_URL: tenure.httpUrl,
+    ORDERS_REPORT_KEY: reportKey,
+    ORDERS_CALL_KEY: callKey,
     ORDERS_STOCK_URL: stockUrl,
     ORDERS_UNSCOPED_REPORT: '1',
     ...changes,
@@ -225,9 +225,9 @@ test('an order remembered for one tenant is nobody else’s, and every line of t
 describe('it does not start', () => {
   test.each([
     [{ ORDERS_GUARD_MODE: 'off' }, 'ORDERS_GUARD_MODE has to be enforce or report.'],
-    [{ TENURE_CALL_KEY: '' }, 'Set ORDERS_STOCK_URL and TENURE_CALL_KEY, or neither'],
-    [{ TENURE_URL: '' }, 'Set TENURE_URL with the keys.'],
-    [{ TENURE_URL: 'http://tenure.example' }, 'createControlPlane: url has to be https'],
+    [{ ORDERS_CALL_KEY: '' }, 'Set ORDERS_STOCK_URL and ORDERS_CALL_KEY, or neither'],
+    [{ ORDERS_TENURE_URL: '' }, 'Set ORDERS_TENURE_URL with the keys.'],
+    [{ ORDERS_TENURE_URL: 'http://tenure.example' }, 'createControlPlane: url has to be https'],
   ])('with %o', async (changes, words) => {
     const child = spawnOrders(environment(changes as Readonly<Record<string, string>>))
     let log = ''

@@ -40,8 +40,8 @@ beforeAll(async () => {
   const password = encodeURIComponent(account.password)
   env = ordersEnvironment({
     ORDERS_DATABASE_URL: `mysql://${account.user}:${password}@${host}:${port}/${account.database}`,
-    TENURE_ISSUER: testIssuer,
-    TENURE_JWKS_URL: jwks.url,
+    ORDERS_ISSUER: testIssuer,
+    ORDERS_JWKS_URL: jwks.url,
   })
   service = await startOrders(env)
 }, 120_000)
@@ -264,7 +264,7 @@ async function refusedStart(changes: Readonly<Record<string, string>>): Promise<
 }
 
 describe('it does not start, and says why without a password', () => {
-  const names = ['ORDERS_ADDRESS', 'ORDERS_DATABASE_URL', 'TENURE_ISSUER', 'TENURE_JWKS_URL', 'ORDERS_AUDIENCE']
+  const names = ['ORDERS_ADDRESS', 'ORDERS_DATABASE_URL', 'ORDERS_ISSUER', 'ORDERS_JWKS_URL', 'ORDERS_AUDIENCE']
   test.each(names)('without %s', async (name) => {
     expect(await refusedStart({ [name]: ' ' })).toContain(`Set ${name}.`)
   })
@@ -273,7 +273,7 @@ describe('it does not start, and says why without a password', () => {
     ['ORDERS_ADDRESS', 'orders', 'has to be <host>:<port>'],
     ['ORDERS_DATABASE_URL', 'postgres://a:of%20the@b/c', 'has to be mysql://'],
     ['ORDERS_DATABASE_URL', 'mysql://a:of%20the@localhost:1/c', 'the database at localhost:1 cannot be used: connect'],
-    ['TENURE_JWKS_URL', 'http://tenure.example/jwks.json', 'jwks has to be https'],
+    ['ORDERS_JWKS_URL', 'http://tenure.example/jwks.json', 'jwks has to be https'],
   ])('with %s=%s', async (name, value, words) => {
     expect(await refusedStart({ [name]: value })).toContain(words)
   })

@@ -39,8 +39,8 @@ beforeAll(async () => {
   orders = await startOrders(
     ordersEnvironment({
       ORDERS_DATABASE_URL: `mysql://${database}:${password}@${host}:${port}/${database}`,
-      TENURE_ISSUER: server.httpUrl,
-      TENURE_JWKS_URL: `${server.httpUrl}/.well-known/jwks.json`,
+      ORDERS_ISSUER: server.httpUrl,
+      ORDERS_JWKS_URL: `${server.httpUrl}/.well-known/jwks.json`,
     }),
   )
 }, 120_000)

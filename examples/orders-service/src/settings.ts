@@ -27,8 +27,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 const required = [
   'ORDERS_ADDRESS',
   'ORDERS_DATABASE_URL',
-  'TENURE_ISSUER',
-  'TENURE_JWKS_URL',
+  'ORDERS_ISSUER',
+  'ORDERS_JWKS_URL',
   'ORDERS_AUDIENCE',
 ] as const
 
@@ -45,8 +45,8 @@ export function readSettings(env: Environment): Settings {
   return {
     ...parseAddress(text('ORDERS_ADDRESS')),
     databaseUrl: parseDatabaseUrl(text('ORDERS_DATABASE_URL')),
-    issuer: text('TENURE_ISSUER'),
-    jwksUrl: text('TENURE_JWKS_URL'),
+    issuer: text('ORDERS_ISSUER'),
+    jwksUrl: text('ORDERS_JWKS_URL'),
     audience: text('ORDERS_AUDIENCE'),
     guardMode: oneOf(env, 'ORDERS_GUARD_MODE', ['enforce', 'report']),
     unscopedReport: oneOf(env, 'ORDERS_UNSCOPED_REPORT', ['0', '1']) === '1',
@@ -55,14 +55,14 @@ export function readSettings(env: Environment): Settings {
 }
 
 function controlPlaneFrom(env: Environment): Pick<Settings, 'reports' | 'stock'> {
-  const url = textOf(env, 'TENURE_URL')
-  const reportKey = textOf(env, 'TENURE_REPORT_KEY')
-  const callKey = textOf(env, 'TENURE_CALL_KEY')
+  const url = textOf(env, 'ORDERS_TENURE_URL')
+  const reportKey = textOf(env, 'ORDERS_REPORT_KEY')
+  const callKey = textOf(env, 'ORDERS_CALL_KEY')
   const stockUrl = textOf(env, 'ORDERS_STOCK_URL')
   if (url === undefined && (reportKey ?? callKey) !== undefined)
-    throw new SettingsError('Set TENURE_URL with the keys.')
+    throw new SettingsError('Set ORDERS_TENURE_URL with the keys.')
   if ((stockUrl === undefined) !== (callKey === undefined)) {
-    throw new SettingsError('Set ORDERS_STOCK_URL and TENURE_CALL_KEY, or neither: calls carry a context.')
+    throw new SettingsError('Set ORDERS_STOCK_URL and ORDERS_CALL_KEY, or neither: calls carry a context.')
   }
   return {
     reports: url === undefined || reportKey === undefined ? undefined : { url, apiKey: reportKey },
