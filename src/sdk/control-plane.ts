@@ -18,14 +18,21 @@ export interface ControlPlane {
   call(method: string, request: object): Promise<Readonly<Record<string, unknown>>>
 }
 
-/** What did not work, in one word of gRPC. Nothing of the request, the key or the answer is in it. */
+/** What did not work, in one word of gRPC and one of Tenure. Nothing else of the request, the key or the answer is in it. */
 export class ControlPlaneError extends Error {
   override readonly name = 'ControlPlaneError'
   readonly code: string
+  /** `PERMISSION_MISSING`: an ErrorReason of Tenure. Undefined where nobody answered, or not as Tenure does. */
+  readonly reason: string | undefined
 
-  constructor(code: string, cause?: unknown) {
-    super(`the control plane answered ${code}`, cause === undefined ? undefined : { cause })
+  constructor(
+    code: string,
+    { reason, cause }: { readonly reason?: string | undefined; readonly cause?: unknown } = {},
+  ) {
+    const why = reason === undefined ? '' : ` (${reason})`
+    super(`the control plane answered ${code}${why}`, cause === undefined ? undefined : { cause })
     this.code = code
+    this.reason = reason
   }
 
   /** Whether the same request can be answered later. */
@@ -62,7 +69,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       })
       const answer = await answerOf(response)
       if (response.status === 200 && answer !== undefined) return answer
-      throw new ControlPlaneError(typeof answer?.code === 'string' ? answer.code : codeOfStatus(response.status))
+      const code = typeof answer?.code === 'string' ? answer.code : codeOfStatus(response.status)
+      throw new ControlPlaneError(code, { reason: reasonIn(answer?.details) })
     },
   }
 }
@@ -71,7 +79,7 @@ async function send(fetch: Fetch, url: string, init: RequestInit): Promise<Respo
   try {
     return await fetch(url, init)
   } catch (error) {
-    throw new ControlPlaneError('unavailable', error)
+    throw new ControlPlaneError('unavailable', { cause: error })
   }
 }
 
@@ -82,6 +90,16 @@ async function answerOf(response: Response): Promise<Readonly<Record<string, unk
   } catch {
     return undefined
   }
+}
+
+/** A closed word, and nothing that only looks like one: it goes into logs. */
+function reasonIn(details: unknown): string | undefined {
+  for (const detail of Array.isArray(details) ? (details as unknown[]) : []) {
+    const { type, debug } = (detail ?? {}) as { type?: unknown; debug?: { reason?: unknown } | null }
+    const reason = type === 'google.rpc.ErrorInfo' ? debug?.reason : undefined
+    if (typeof reason === 'string' && /^[A-Z][A-Z0-9_]{1,62}$/.test(reason)) return reason
+  }
+  return undefined
 }
 
 function codeOfStatus(status: number): string {

@@ -3,6 +3,7 @@ import { ApiKeyService } from '../../src/gen/tenure/v1/api_key_service_pb.ts'
 import { AuditService } from '../../src/gen/tenure/v1/audit_service_pb.ts'
 import { DiagnosticsService } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
 import { GuardViolation_Mode } from '../../src/gen/tenure/v1/guard_violation_pb.ts'
+import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_service_pb.ts'
 import { silentLog } from '../../src/observe/log.ts'
 import { ControlPlaneError, createControlPlane } from '../../src/sdk/control-plane.ts'
 import type { Violation } from '../../src/sdk/guard/guard-violation.ts'
@@ -178,6 +179,9 @@ test('a key that may not report is said once a try, keeps what is held, and thro
   reporter.add(seen())
   await reporter.flush()
   expect(errors).toEqual([expect.any(ControlPlaneError)])
+  expect(errors).toMatchObject([
+    { reason: 'PERMISSION_MISSING', message: 'the control plane answered permission_denied (PERMISSION_MISSING)' },
+  ])
   expect(await total()).toBe(0)
 })
 
@@ -192,5 +196,26 @@ test('what it holds is bounded: of more different statements it keeps the first 
 test('a source that is no name of a service is refused', () => {
   for (const name of ['', 'tenure', 'Orders', 'a b']) {
     expect(() => reporterWith({ source: name })).toThrow('the name of this service')
+  }
+})
+
+test('a key as the documentation says to make it reports, and can do nothing else', async () => {
+  const account = { roles: ['roles/platform.admin'] }
+  await tenure
+    .client(ServiceAccountService)
+    .createServiceAccount({ serviceAccountId: 'orders-reports', serviceAccount: account })
+  const owner = { case: 'serviceAccount' as const, value: 'serviceAccounts/orders-reports' }
+  const apiKey = { owner, permissions: ['diagnostics.reportViolations'] }
+  const { secret } = await tenure.client(ApiKeyService).createApiKey({ apiKey })
+  const controlPlane = createControlPlane({ url: tenure.httpUrl, apiKey: secret })
+  {
+    await using reporter = reporterWith({ controlPlane })
+    reporter.add(seen())
+  }
+  expect(errors).toEqual([])
+  expect(await total()).toBe(1)
+  const others = ['DiagnosticsService/ListGuardViolations', 'TenantService/ListTenants', 'ApiKeyService/ListApiKeys']
+  for (const method of others) {
+    await expect(controlPlane.call(method, {})).rejects.toMatchObject({ reason: 'PERMISSION_MISSING' })
   }
 })
