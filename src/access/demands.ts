@@ -1,8 +1,11 @@
 import type { Clock } from '../base/clock.ts'
 import { permissionMissing } from '../base/errors.ts'
+import { platformTenantId } from '../base/ids.ts'
+import { callerOf } from '../rpc/call.ts'
 import type { Demands } from '../rpc/ports.ts'
 import type { PermissionCatalogue } from './engine/catalogue.ts'
 import type { Engines } from './engines.ts'
+import { isOfPlatform } from './own-permissions.ts'
 import { powerOfCall } from './power.ts'
 
 export interface DemandsParts {
@@ -19,7 +22,9 @@ export function createDemands(parts: DemandsParts): Demands {
         ? (await parts.engines.of(context.tenantId))?.workspaceBySlug(context.workspaceSlug)
         : undefined
       const index = parts.catalogue.indexOf(permission)
-      if (index === undefined || !heldAt(workspace).has(index)) throw permissionMissing(permission)
+      if (index !== undefined && heldAt(workspace).has(index)) return
+      const isOfIt = callerOf(call).tenantId === platformTenantId || isOfPlatform(permission)
+      throw permissionMissing(permission, isOfIt ? 'platform' : 'tenant')
     },
   }
 }

@@ -9,6 +9,7 @@ import { decide, type Question } from './engine/decision.ts'
 import type { WorkspaceFact } from './engine/facts.ts'
 import type { TenantSnapshot } from './engine/tenant-snapshot.ts'
 import type { Engines } from './engines.ts'
+import { isOfPlatform } from './own-permissions.ts'
 import { powerOfCaller } from './power.ts'
 import type { Staleness } from './staleness.ts'
 
@@ -51,16 +52,17 @@ export function createGate({ engines, clock, staleness, reachPlatform }: GatePar
   }
   const decidePlatform = (snapshot: TenantSnapshot, caller: Caller, permission: string): void => {
     staleness.assertFresh(permission)
-    if (!decide(snapshot, questionOf(caller, '', permission), clock.nowMs()).allow) throw permissionMissing(permission)
+    if (!decide(snapshot, questionOf(caller, '', permission), clock.nowMs()).allow)
+      throw permissionMissing(permission, 'platform')
   }
   const admitPlatform = (caller: Caller, permission: string): void => {
-    if (caller.tenantId !== platformTenantId) throw permissionMissing(permission)
+    if (caller.tenantId !== platformTenantId) throw permissionMissing(permission, 'platform')
     decidePlatform(engines.platformSnapshot(), caller, permission)
   }
   // The writer before this one may have committed and not told the engine yet, or sit in another server. Memory is brought
   // up to date rather than asked beside: what the unit then gives away is measured by the same power.
   const readmitPlatform = async (caller: Caller, permission: string): Promise<void> => {
-    if (caller.tenantId !== platformTenantId) throw permissionMissing(permission)
+    if (caller.tenantId !== platformTenantId) throw permissionMissing(permission, 'platform')
     await reachPlatform()
     decidePlatform(engines.platformSnapshot(), caller, permission)
   }
@@ -145,10 +147,15 @@ function admitTenantCaller(
       return
     case 'PERMISSION_MISSING':
     case 'PERMISSION_UNKNOWN':
-      throw permissionMissing(permission)
+      throw missing(permission)
     default:
       throw notFound()
   }
+}
+
+/** To a caller of a tenant, at a place of it. */
+function missing(permission: string): TenureError {
+  return permissionMissing(permission, isOfPlatform(permission) ? 'platform' : 'tenant')
 }
 
 /** An archived workspace can be looked at by those who could before, and its own state be changed. */
@@ -164,7 +171,7 @@ function admitToArchived(
   }
   const index = snapshot.catalogue.indexOf(permission)
   const power = powerOfCaller(snapshot, caller, snapshot.workspaceBySlug(place.workspace), nowMs)
-  if (index === undefined || !power.has(index)) throw permissionMissing(permission)
+  if (index === undefined || !power.has(index)) throw missing(permission)
 }
 
 function contextOf(snapshot: TenantSnapshot, workspace: WorkspaceFact | undefined, actor: Actor): TenantContext {

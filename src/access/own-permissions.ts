@@ -65,6 +65,15 @@ export const ownPermissions: readonly OwnPermission[] = [
   platform('diagnostics.reportViolations', 'WRITE', "report what a service's guard has refused"),
 ]
 
+const ofPlatform: ReadonlySet<string> = new Set(
+  ownPermissions.filter(({ platformOnly }) => platformOnly).map(({ name }) => name),
+)
+
+/** Whether no tenant can grant it. */
+export function isOfPlatform(permission: string): boolean {
+  return ofPlatform.has(permission)
+}
+
 /** Collections of Tenure's API, those to come included: a product's permission of that noun would stand in a later version's way. */
 const nounsToCome = [
   ...['groups', 'invitations', 'tokens', 'signingKeys', 'identityProviders', 'secrets', 'providers', 'encryption'],

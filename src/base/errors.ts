@@ -114,14 +114,13 @@ export function invalidField(field: string, description: string): TenureError {
   return new TenureError('INVALID_FIELD', `${field}: ${description}`, { fieldViolations: [{ field, description }] })
 }
 
-export function permissionMissing(permission: string): TenureError {
-  return new TenureError(
-    'PERMISSION_MISSING',
-    `This needs the permission ${permission}. Ask an owner of the tenant for a role that has it.`,
-    {
-      metadata: { permission },
-    },
-  )
+/** `from`: whose roles can have it. To be told from the permission and the caller alone, never from what was asked about. */
+export function permissionMissing(permission: string, from: 'tenant' | 'platform' = 'tenant'): TenureError {
+  const next =
+    from === 'tenant'
+      ? `This needs the permission ${permission}. Ask an owner of the tenant for a role that has it.`
+      : `This needs the permission ${permission} of the platform, which no role of a tenant gives. Ask the operator of this platform for a key of a platform service account that has it.`
+  return new TenureError('PERMISSION_MISSING', next, { metadata: { permission } })
 }
 
 export function tenantSuspended(): TenureError {
