@@ -1,5 +1,6 @@
 import { StartError } from '../base/start-error.ts'
 import { verifyDocument } from '../jwt/signed-document.ts'
+import { fieldsThatDiffer, reportIn, type SignedReport } from './readable-report.ts'
 import { readText, readVerificationKeys } from './signing-keys-file.ts'
 
 export interface VerifyReportOptions {
@@ -8,32 +9,16 @@ export interface VerifyReportOptions {
   readonly output: string
 }
 
-/** What a signed report says of one probe; everything else in it is passed through. */
-interface SignedProbe {
-  readonly probe: string
-  readonly outcome: string
-  readonly checkedCount: number
-  readonly findingCount: number
-}
-
-interface SignedReport {
-  readonly reportId: string
-  readonly outcome: string
-  readonly createTimeMs: number
-  readonly tenantCount: number
-  readonly serverVersion: string
-  readonly probes: readonly SignedProbe[]
-}
-
 /**
  * Checks the signature of an isolation report and prints what it says. Asks nobody but where the keys are. Answers 1 for a
- * report that is not what was signed, 2 for one that says isolation is not as it must be.
+ * report that is not what was signed, or that shows something else beside its signature; 2 for one that says isolation is
+ * not as it must be.
  */
 export async function verifyReportCommand(file: string, { keys, output }: VerifyReportOptions): Promise<number> {
   if (output !== 'text' && output !== 'json') throw new StartError('The output is text or json.')
-  const jws = signedReportIn(readText(file === '-' ? 0 : file, file))
+  const { signedReport, readable } = reportIn(readText(file === '-' ? 0 : file, file))
   const known = await readVerificationKeys(keys)
-  const verified = await verifyDocument('tenure-isolation-report', jws, (kid) => known.get(kid))
+  const verified = await verifyDocument('tenure-isolation-report', signedReport, (kid) => known.get(kid))
   if (verified === undefined) {
     process.stderr.write(
       `${file} is not what any of these keys signed: it was changed, or is of another installation.\n`,
@@ -41,18 +26,15 @@ export async function verifyReportCommand(file: string, { keys, output }: Verify
     return 1
   }
   const report = verified.document as SignedReport
+  const changed = readable === undefined ? [] : fieldsThatDiffer(readable, report)
+  if (changed.length > 0) {
+    process.stderr.write(
+      `What ${file} shows is not what was signed; it differs in ${changed.join(', ')}. Believe the signed_report alone: give it by itself to read it.\n`,
+    )
+    return 1
+  }
   process.stdout.write(output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : asText(report, verified.kid))
   return report.outcome === 'PASSED' ? 0 : 2
-}
-
-/** The JWS by itself, or the JSON of an IsolationReport or of the answer it came in. */
-function signedReportIn(text: string): string {
-  const trimmed = text.trim()
-  if (!trimmed.startsWith('{')) return trimmed
-  const found = /"signed_?[rR]eport"\s*:\s*"([^"]+)"/.exec(trimmed)?.[1]
-  if (found === undefined)
-    throw new StartError('There is no signed_report in it. Give what GetIsolationReport answers.')
-  return found
 }
 
 function asText(

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { toJsonString } from '@bufbuild/protobuf'
+import { toJson, toJsonString } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
-import { DiagnosticsService } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
+import { DiagnosticsService, GetIsolationReportResponseSchema } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
 import {
   type IsolationReport,
   IsolationReport_Outcome,
@@ -92,6 +92,32 @@ test('a report is listed, answered whole, and verified offline; one that was cha
   writeFileSync(changed, [head, forged, signature].join('.'))
   expect(await verify(changed, keys)).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/changed/) })
   expect((await verify(file, file)).err).toMatch(/no JWK set/)
+})
+
+test('a report whose readable part says something else than what is signed is refused, naming what', async () => {
+  const client = server.client(DiagnosticsService)
+  const { isolationReports } = await client.listIsolationReports({ filter: 'outcome = PASSED' })
+  const answer = await client.getIsolationReport({ name: isolationReports[0]?.name ?? '' })
+  const [file, keys] = [join(server.folder, 'edited.json'), join(server.folder, 'jwks.json')]
+  const json = () => toJson(GetIsolationReportResponseSchema, answer) as { isolationReport: Record<string, unknown> }
+  const verdictOf = async (edit: (report: Record<string, unknown>) => unknown) => {
+    const edited = json()
+    edit(edited.isolationReport)
+    writeFileSync(file, JSON.stringify(edited))
+    return verify(file, keys)
+  }
+  expect(await verdictOf(() => undefined)).toMatchObject({ code: 0, err: '' })
+  const edits: readonly (readonly [string, (report: Record<string, unknown>) => unknown])[] = [
+    ['outcome', (report) => Object.assign(report, { outcome: 'OUTCOME_FAILED' })],
+    ['probes', (report) => Object.assign((report.probes as object[])[2] ?? {}, { findingCount: '7' })],
+    ['probes', (report) => (report.probes as object[]).pop()],
+    ['tenant_count', (report) => delete report.tenantCount],
+    ['create_time', (report) => Object.assign(report, { createTime: '2020-01-01T00:00:00Z' })],
+  ]
+  for (const [field, edit] of edits) {
+    const refused = await verdictOf(edit)
+    expect(refused).toMatchObject({ code: 1, out: '', err: expect.stringContaining(`it differs in ${field}.`) })
+  }
 })
 
 test('a tenant learns nothing of the reports of the platform', async () => {
