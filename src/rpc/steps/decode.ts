@@ -16,7 +16,9 @@ export const decodeStep: StepFactory = (_parts, { policy }) => {
   }
 }
 
-export function malformedRequest(cause?: unknown): TenureError {
-  const message = 'The request is not the message of this method. Check its fields against the API reference.'
+/** `what`: more than that it is not, in words of ours. */
+export function malformedRequest(cause?: unknown, what?: string): TenureError {
+  const why = what === undefined ? '' : `: ${what}`
+  const message = `The request is not the message of this method${why}. Check its fields against the API reference.`
   return new TenureError('MALFORMED_REQUEST', message, { cause })
 }

@@ -17,7 +17,7 @@ export function tenureErrorOf(error: ConnectError): TenureError | undefined {
     // A body that cannot be parsed is `invalid_argument` as JSON but `internal` as binary; both are the caller's doing.
     case Code.InvalidArgument:
     case Code.Internal:
-      return malformedRequest(error)
+      return malformedRequest(error, unknownFieldIn(error.rawMessage))
     case Code.ResourceExhausted:
       return new TenureError('REQUEST_TOO_LARGE', 'The message is larger than the server takes. Send less at once.')
     case Code.DeadlineExceeded:
@@ -30,6 +30,15 @@ export function tenureErrorOf(error: ConnectError): TenureError | undefined {
     default:
       return undefined
   }
+}
+
+/**
+ * Whoever mistypes a name is told which. Nothing else of what the decoder says is passed on: it repeats values, which may
+ * be secret. A name that could not be that of a field is not repeated either.
+ */
+function unknownFieldIn(decoders: string): string | undefined {
+  const found = /^cannot decode message ([\w.]{1,100}) from JSON: key "(\w{1,64})" is unknown$/.exec(decoders)
+  return found === null ? undefined : `${found[1]} has no field ${found[2]}`
 }
 
 export function shuttingDown(): TenureError {

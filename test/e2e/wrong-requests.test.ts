@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startTestServer, type TestServer } from '../support/test-server.ts'
+
+// What somebody reads who calls with curl and mistypes.
+
+let tenure: TestServer
+
+beforeAll(async () => {
+  tenure = await startTestServer()
+})
+afterAll(() => tenure?.[Symbol.asyncDispose]())
+
+async function refusalOf(method: string, body: object, key = tenure.rootKey): Promise<string> {
+  const response = await fetch(`${tenure.httpUrl}/tenure.v1.${method}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+    body: JSON.stringify(body),
+  })
+  return ((await response.json()) as { message?: string }).message ?? ''
+}
+
+test('a field that a message does not have is named, and where it was looked for; no value is', async () => {
+  const secret = 'hunter2'
+  expect(await refusalOf('TenantService/GetTenant', { nmae: secret })).toBe(
+    'The request is not the message of this method: tenure.v1.GetTenantRequest has no field nmae. Check its fields against the API reference.',
+  )
+  const deeper = await refusalOf('TenantService/CreateTenant', {
+    tenant: { displayname: secret, display_name: secret },
+  })
+  expect(deeper).toContain('tenure.v1.Tenant has no field displayname.')
+  expect(deeper).not.toContain(secret)
+})
+
+test('what is no name of a field, and a value of the wrong kind, are not repeated', async () => {
+  const plain = 'The request is not the message of this method. Check its fields against the API reference.'
+  for (const body of [
+    { 'a" is unknown <b>': 1 },
+    { name: { hunter2: 1 } },
+    { name: 5 },
+    { ['x'.repeat(65)]: 1 },
+    [1],
+  ]) {
+    expect(await refusalOf('TenantService/GetTenant', body)).toBe(plain)
+  }
+})
+
+test('who has no credential is not told what a message has', async () => {
+  expect(await refusalOf('TenantService/GetTenant', { nmae: 1 }, 'wrong')).not.toContain('nmae')
+})
