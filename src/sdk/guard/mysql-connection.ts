@@ -1,4 +1,5 @@
 import { type MysqlQueryOptions, type MysqlWriting, mysqlStatementFrom } from './mysql-statement.ts'
+import { MysqlTransactionTrail } from './mysql-transaction-trail.ts'
 import type { TenantGuard } from './tenant-guard.ts'
 import type { TenantSession } from './tenant-session.ts'
 
@@ -11,9 +12,6 @@ export interface MysqlConnectionLike extends MysqlWriting {
   destroy(): void
 }
 
-const begins = /^\s*(?:begin|start\s+transaction)\b/i
-const ends = /^\s*(?:commit|rollback)\s*$/i
-
 /**
  * A connection of a pool for one lease, in the place it was leased for and in no other. It has the methods of mysql2's
  * promise connection that run statements; nothing of it leads to the connection behind it.
@@ -23,8 +21,8 @@ export class GuardedMysqlConnection implements MysqlWriting {
   readonly #session: TenantSession | undefined
   readonly #connection: MysqlConnectionLike
   readonly #lease: Disposable | undefined
+  readonly #trail = new MysqlTransactionTrail()
   #released = false
-  #inTransaction = false
 
   constructor(guard: TenantGuard, session: TenantSession | undefined, connection: MysqlConnectionLike) {
     this.#guard = guard
@@ -71,15 +69,19 @@ export class GuardedMysqlConnection implements MysqlWriting {
     return this.#connection.format(sql, values)
   }
 
-  /** What was begun on it and not ended is rolled back first: the next borrower may be another tenant. */
+  /**
+   * What was begun on it and not ended is rolled back first, and what was set for the next transaction is used up: the next
+   * borrower may be another tenant. The driver sends it behind whatever is still on its way.
+   */
   release(): void {
     if (this.#released) return
     this.#close()
-    if (!this.#inTransaction) {
+    const { cleaning } = this.#trail
+    if (cleaning.length === 0) {
       this.#connection.release()
       return
     }
-    this.#connection.query({ sql: 'ROLLBACK' }).then(
+    this.#clean(cleaning).then(
       () => this.#connection.release(),
       () => this.#connection.destroy(),
     )
@@ -100,6 +102,10 @@ export class GuardedMysqlConnection implements MysqlWriting {
     this.#lease?.[Symbol.dispose]()
   }
 
+  async #clean(statements: readonly string[]): Promise<void> {
+    for (const sql of statements) await this.#connection.query({ sql })
+  }
+
   async #run<Result>(
     how: 'query' | 'execute',
     input: string | MysqlQueryOptions,
@@ -111,11 +117,11 @@ export class GuardedMysqlConnection implements MysqlWriting {
     if (strange) this.#guard.violated('placeholder', sql, this.#session)
     this.#guard.admit(sql, values, this.#session)
     if (this.#released) throw givenBack()
-    if (begins.test(sql)) this.#inTransaction = true
     // A code base that is only looked at runs as it always did, strange values and all.
     const runs = this.#guard.mode === 'enforce' ? judged : original
+    const answered = this.#trail.sent(sql)
     const answer = (await this.#connection[how](runs)) as [Result, unknown]
-    if (ends.test(sql)) this.#inTransaction = false
+    answered()
     return answer
   }
 }
