@@ -3,7 +3,10 @@ import type { GuardRefusalReason } from '../../sql-guard/guard-refusal.ts'
 /** Why a statement was not proven to stay inside its tenant. Closed: count and alert by it. */
 export type GuardViolationReason =
   | GuardRefusalReason
-  /** A handle of one tenant was used while another one was at work. */
+  /**
+   * A handle of one tenant was used while another one was at work; or a statement would have run inside the transaction that
+   * another `withTenant` has open on the one connection of a file.
+   */
   | 'crossed-context'
   /** A handle was used after its `withTenant` had ended. */
   | 'ended-context'
@@ -33,8 +36,8 @@ export class GuardViolation extends Error {
   readonly reason: GuardViolationReason
   readonly statement: string
 
-  constructor({ reason, statement }: Violation) {
-    super(`statement refused by the tenant guard: ${reason}`)
+  constructor({ reason, statement }: Violation, advice?: string) {
+    super(`statement refused by the tenant guard: ${reason}${advice === undefined ? '' : `: ${advice}`}`)
     this.reason = reason
     this.statement = statement
   }

@@ -88,13 +88,13 @@ export class TenantGuard {
     this.#judge(sql, () => this.#guard.checkText(sql, session?.binding ?? outside), session)
   }
 
-  /** Tells of a violation and throws it, unless this guard only reports. */
-  violated(reason: GuardViolationReason, sql: string, session: TenantSession | undefined): void {
+  /** Tells of a violation and throws it, unless this guard only reports. `advice` says what the reason alone does not. */
+  violated(reason: GuardViolationReason, sql: string, session: TenantSession | undefined, advice?: string): void {
     const statement = loggableStatement(sql, this.dialect === 'mysql')
     const { tenantUid, tenantSlug, workspaceUid, workspaceSlug } = session?.context ?? {}
     const violation = { reason, statement, mode: this.mode, tenantUid, tenantSlug, workspaceUid, workspaceSlug }
     this.#tell(violation)
-    if (this.mode === 'enforce') throw new GuardViolation(violation)
+    if (this.mode === 'enforce') throw new GuardViolation(violation, advice)
   }
 
   /** A handle counts for its own session alone: one that was kept, or handed to the work of another tenant, is refused. */

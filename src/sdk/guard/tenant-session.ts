@@ -16,6 +16,8 @@ export class TenantSession {
   readonly context: TenantContext | TenantLevelContext
   readonly binding: TenantBinding
   readonly #leases = new Set<() => void>()
+  /** The `withTenant` of the same place that this one was entered in. */
+  #around: TenantSession | undefined
   #ended = false
 
   constructor(context: TenantContext | TenantLevelContext, { allWorkspaces = false }: WithTenantOptions) {
@@ -30,6 +32,8 @@ export class TenantSession {
     this.context = context
     const { tenantUid: tenantId, workspaceUid: workspaceId = nilUuid } = context
     this.binding = Object.freeze({ kind: 'tenant', tenantId, workspaceId, allWorkspaces })
+    const around = current.getStore()
+    if (around !== undefined && !around.ended && around.isSamePlaceAs(this)) this.#around = around.#withoutEnded()
   }
 
   get ended(): boolean {
@@ -43,6 +47,14 @@ export class TenantSession {
     )
   }
 
+  /** Whether this is that session, or was entered inside it: they are one piece of work. */
+  isWithin(other: TenantSession): boolean {
+    for (let session: TenantSession | undefined = this; session !== undefined; session = session.#around) {
+      if (session === other) return true
+    }
+    return false
+  }
+
   /** Calls `giveBack` when the session ends, unless the result is disposed before. */
   lease(giveBack: () => void): Disposable {
     this.#leases.add(giveBack)
@@ -53,6 +65,12 @@ export class TenantSession {
     this.#ended = true
     for (const giveBack of this.#leases) giveBack()
     this.#leases.clear()
+  }
+
+  /** Work that starts its successor before it ends, again and again, must not hold on to all that went before it. */
+  #withoutEnded(): this {
+    while (this.#around?.ended === true) this.#around = this.#around.#around
+    return this
   }
 }
 

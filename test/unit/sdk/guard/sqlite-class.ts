@@ -9,6 +9,10 @@ export class SqliteDatabase implements SqliteConnectionLike {
     this.#database = new DatabaseSync(path)
   }
 
+  get inTransaction(): boolean {
+    return this.#database.isTransaction
+  }
+
   prepare(sql: string): SqliteStatementLike {
     const statement = this.#database.prepare(sql)
     return {
