@@ -47,3 +47,10 @@ test('what is no name of a field, and a value of the wrong kind, are not repeate
 test('who has no credential is not told what a message has', async () => {
   expect(await refusalOf('TenantService/GetTenant', { nmae: 1 }, 'wrong')).not.toContain('nmae')
 })
+
+test('who asks for the chain of a workspace by its name is told how to ask for it, whether or not there is one', async () => {
+  const said = await refusalOf('AuditService/VerifyAuditChain', { parent: 'tenants/acme/workspaces/prod' })
+  expect(said).toMatch(/^parent: must be the tenant; the chain of its workspace is asked for by chain, as workspace\/\{uid\}/)
+  const other = await refusalOf('AuditService/VerifyAuditChain', { parent: 'tenants/' })
+  expect(other).toBe('parent: must look like [tenants/{id}]')
+})

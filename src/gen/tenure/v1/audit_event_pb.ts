@@ -28,7 +28,8 @@ export type AuditEvent = Message<"tenure.v1.AuditEvent"> & {
   name: string;
 
   /**
-   * The chain it stands in: `authority` (changes) or `access/{replica}` (reads by the platform, denials).
+   * The chain it stands in: `authority` (changes), `workspace/{uid}` (changes in that workspace alone) or
+   * `access/{replica}` (reads by the platform, denials).
    *
    * @generated from field: string chain = 2;
    */
