@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { startMysql } from '../test/rigs/mysql/start-mysql.ts'
 import { createTenureDatabase } from '../test/rigs/mysql/tenure-database.ts'
 import { localPrograms, readPassword, root } from './local-tenure.ts'
+import { secondServer, settingsIn } from './second-server.ts'
 
 // What `make run` does, on a MySQL that is started for it and stopped after it. All it keeps is in one folder.
 
@@ -11,26 +12,10 @@ const folder = '.tenure-mysql'
 const passwordFile = join(folder, 'password')
 const account = { database: 'tenure', user: 'tenure' }
 
-const settings = {
-  TENURE_KEYRING: `local:${folder}/keyring`,
-  TENURE_ROOT_KEY_FILE: `${folder}/root-api-key`,
-  TENURE_AUDIT_CHECKPOINTS: `file:${folder}/audit-checkpoints.jsonl`,
-}
+const settings = settingsIn(folder)
 
 function databaseUrl(port: number, password: string): string {
   return `mysql://${account.user}:${password}@127.0.0.1:${port}/${account.database}`
-}
-
-function printSecondServer(port: number): void {
-  const other = {
-    TENURE_DATABASE_URL: `"${databaseUrl(port, `$(cat ${passwordFile})`)}"`,
-    ...settings,
-    TENURE_GRPC_ADDRESS: '127.0.0.1:7082',
-    TENURE_HTTP_ADDRESS: '127.0.0.1:7083',
-    TENURE_REPLICA: 'replica-2',
-  }
-  const lines = Object.entries(other).map(([name, value]) => `  ${name}=${value} \\\n`)
-  process.stdout.write(`A second server beside this one, from another terminal:\n${lines.join('')}  bin/tenure serve\n`)
 }
 
 process.chdir(root)
@@ -43,6 +28,6 @@ const env = { ...process.env, ...settings, TENURE_DATABASE_URL: databaseUrl(mysq
 const { tenure } = localPrograms()
 process.exitCode = (await tenure(['migrate', 'up'], env)) || (await tenure(['bootstrap'], env))
 if (process.exitCode === 0) {
-  printSecondServer(mysql.port)
+  process.stdout.write(secondServer(folder, databaseUrl(mysql.port, `$(cat ${passwordFile})`)))
   process.exitCode = await tenure(['serve'], env)
 }
