@@ -840,9 +840,9 @@ export const TenantService: GenService<{
   /**
    * PurgeTenant removes a deleted tenant for good: its rows, its keys and with them its secrets. What stays is its
    * name and uid, which are never given again. Long work: the operation `operations/{operation}` says how far it is, and
-   * can be cancelled until the first row is gone; its metadata is an OperationMetadata, its response a PurgeReceipt. A
-   * purge that was asked for and has not begun is answered again; once it has begun the tenant is NOT_FOUND here too, and
-   * ListOperations has it (`target = "tenants/{tenant}"`).
+   * can be cancelled until the first row is gone, which is usually within a second: do not count on it. Its metadata is
+   * an OperationMetadata, its response a PurgeReceipt. A purge that was asked for and has not begun is answered again;
+   * once it has begun the tenant is NOT_FOUND here too, and ListOperations has it (`target = "tenants/{tenant}"`).
    * Permission: `tenants.purge`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD, NOT_FOUND,
    * PERMISSION_MISSING, ETAG_MISMATCH, REQUEST_ID_REUSED, INVALID_STATE.
    *

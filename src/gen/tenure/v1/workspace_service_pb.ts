@@ -749,9 +749,10 @@ export const WorkspaceService: GenService<{
   /**
    * PurgeWorkspace removes a deleted workspace for good: its rows, its key and with it its secrets. What stays is its
    * name, which is never given again, and the audit events of the tenant. Long work: the operation
-   * `tenants/{tenant}/operations/{operation}` says how far it is, and can be cancelled until the first row is gone; its
-   * metadata is an OperationMetadata, its response a PurgeReceipt. A purge that was asked for and has not begun is
-   * answered again; once it has begun the workspace is NOT_FOUND here too, and ListOperations has it.
+   * `tenants/{tenant}/operations/{operation}` says how far it is, and can be cancelled until the first row is gone,
+   * which is usually within a second: do not count on it. Its metadata is an OperationMetadata, its response a
+   * PurgeReceipt. A purge that was asked for and has not begun is answered again; once it has begun the workspace is
+   * NOT_FOUND here too, and ListOperations has it.
    * Permission: `workspaces.purge`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD, NOT_FOUND,
    * PERMISSION_MISSING, ETAG_MISMATCH, REQUEST_ID_REUSED, INVALID_STATE.
    *
