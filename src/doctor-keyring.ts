@@ -103,10 +103,11 @@ async function sealedRows(database: DatabaseConfig): Promise<SealedRows | undefi
 
 async function codedIn(database: DatabaseConfig): Promise<Set<CodeFamily>> {
   const found = new Set<CodeFamily>()
-  for (const table of [...directoryTables, ...cellTables]) {
-    const family = codedOf(table)?.family
-    if (family === undefined || found.has(family)) continue
-    if ((await readRows(database, `SELECT 1 AS one FROM ${tableNameOf(table)} LIMIT 1`)).length > 0) found.add(family)
+  for (const family of codeFamilies) {
+    const tables = [...directoryTables, ...cellTables].filter((table) => codedOf(table)?.family === family)
+    const exists = tables.map((table) => `EXISTS (SELECT 1 FROM ${tableNameOf(table)})`).join(' OR ')
+    const [row] = await readRows(database, `SELECT ${exists} AS held`)
+    if (Number(row?.held) === 1) found.add(family)
   }
   return found
 }

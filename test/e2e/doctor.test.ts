@@ -208,7 +208,7 @@ test('a database whose keyring is missing, empty, or of another installation is 
   }
   expect(readdirSync(empty)).toEqual([])
   expect((await ask(mine.env)).parts.keyring?.state).toBe('ok')
-})
+}, 120_000)
 
 test('where a start would refuse because a key is gone from the database or was overwritten, the doctor says what it says', async () => {
   const { env, folder, databaseUrl } = await stopped()
@@ -236,7 +236,7 @@ test('where a start would refuse because a key is gone from the database or was 
     expect(code).toBe(1)
   }
   expect((await ask(env)).parts.keyring?.state).toBe('ok')
-})
+}, 120_000)
 
 test('without its Vault the doctor says what to do next', async () => {
   const vault = { TENURE_KEYRING: 'vault:transit', VAULT_ADDR: 'http://127.0.0.1:1', VAULT_TOKEN: 'hidden' }

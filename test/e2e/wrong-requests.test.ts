@@ -50,7 +50,9 @@ test('who has no credential is not told what a message has', async () => {
 
 test('who asks for the chain of a workspace by its name is told how to ask for it, whether or not there is one', async () => {
   const said = await refusalOf('AuditService/VerifyAuditChain', { parent: 'tenants/acme/workspaces/prod' })
-  expect(said).toMatch(/^parent: must be the tenant; the chain of its workspace is asked for by chain, as workspace\/\{uid\}/)
+  expect(said).toMatch(
+    /^parent: must be the tenant; the chain of its workspace is asked for by chain, as workspace\/\{uid\}/,
+  )
   const other = await refusalOf('AuditService/VerifyAuditChain', { parent: 'tenants/' })
   expect(other).toBe('parent: must look like [tenants/{id}]')
 })

@@ -20,11 +20,10 @@ export async function askPublishedKeys(
   const same = (bytes: Buffer) => bytes
   try {
     const answer = await new Promise<Buffer | undefined>((resolve) => {
-      const deadline = Date.now() + options.timeoutMs
-      const empty = Buffer.alloc(0)
-      client.makeUnaryRequest(path, same, same, empty, { deadline }, (error, value) =>
+      const call = client.makeUnaryRequest(path, same, same, Buffer.alloc(0), (error, value) =>
         resolve(error === null ? value : undefined),
       )
+      AbortSignal.timeout(options.timeoutMs).addEventListener('abort', () => call.cancel())
     })
     return answer === undefined ? undefined : fromBinary(GetJwksResponseSchema, answer).keys.map(({ kid }) => kid)
   } catch {
