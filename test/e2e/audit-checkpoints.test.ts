@@ -203,6 +203,33 @@ test('a chain that is gone with its rows is a finding where a checkpoint holds i
   await expect(audit().verifyAuditChain({ parent: tenant.name, chain: 'access/nobody' })).rejects.toThrow(/not_found/)
 })
 
+test('a chain taken away beside its tenant is none of a purged one, whatever event says so', async () => {
+  const tenant = await shippedTenant('volume')
+  const prod = `${tenant.name}/workspaces/prod`
+  await server.client(SecretService, tenant.ownerKey).accessSecretVersion({
+    name: `${prod}/secrets/database/versions/latest`,
+  })
+  const [place] = await rows.all('SELECT workspace_id FROM workspaces WHERE tenant_id = ? AND slug = ?', [
+    ...[tenant.uid, 'prod'],
+  ])
+  const volume = `workspace/${String(place?.workspace_id)}`
+  await shipped(server.folder, { tenantUid: tenant.uid, chain: volume }, 1)
+  for (const table of ['journal', 'audit_chains', 'audit_checkpoint_ends'])
+    await rows.run(`DELETE FROM ${table} WHERE tenant_id = ? AND chain = ?`, [tenant.uid, volume])
+  // Nothing stands in the way of an event like this but the keyless chain it stands in.
+  await rows.run("UPDATE directory_journal SET event = 'tenants.purged', target = ? WHERE sequence = 1", [tenant.name])
+  const keys = join(server.folder, 'jwks.json')
+  writeFileSync(keys, await (await fetch(`${server.httpUrl}/.well-known/jwks.json`)).text())
+  const { code, stdout } = await runTenure(
+    ['verify-checkpoints', checkpointFileOf(server.folder), '--keys', keys, '--against', server.httpUrl],
+    childEnvironment(server.folder),
+  )
+  expect(code).toBe(1)
+  expect(stdout).toContain(
+    `${tenant.name}, chain ${volume}, is not what was signed for. It is not there any more, and its tenant is.`,
+  )
+})
+
 test('what a server ships verifies as a whole, by the command, and a line left out or changed is told', async () => {
   const lines = readFileSync(checkpointFileOf(server.folder), 'utf8').split('\n').filter(Boolean)
   const keys = join(server.folder, 'jwks.json')

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { toJson, toJsonString } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
+import { ApiKeyService } from '../../src/gen/tenure/v1/api_key_service_pb.ts'
 import { DiagnosticsService, GetIsolationReportResponseSchema } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
 import {
   type IsolationReport,
@@ -12,6 +13,7 @@ import {
 } from '../../src/gen/tenure/v1/isolation_report_pb.ts'
 import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
 import { SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
+import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_service_pb.ts'
 import { Tenant_SuspensionMode } from '../../src/gen/tenure/v1/tenant_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
@@ -132,7 +134,7 @@ test('nobody takes the names of the canaries', async () => {
 })
 
 test('nobody changes anything in them either, so that they go on singing', async () => {
-  const name = 'tenants/tenure-canary-a'
+  const [name, keeper] = ['tenants/tenure-canary-a', 'serviceAccounts/isolation-canary']
   const tenants = server.client(TenantService)
   const workspaces = server.client(WorkspaceService)
   const refused = [
@@ -144,6 +146,10 @@ test('nobody changes anything in them either, so that they go on singing', async
     workspaces.deleteWorkspace({ name: `${name}/workspaces/perch` }),
     server.client(MembershipService).deleteMembership({ name: `${name}/memberships/canary` }),
     server.client(SecretService).deleteSecret({ name: `${name}/workspaces/perch/secrets/song` }),
+    // Nor takes the account that may: its keys live in the memory of a look.
+    server.client(ApiKeyService).createApiKey({ apiKey: { owner: { case: 'serviceAccount', value: keeper } } }),
+    server.client(ServiceAccountService).deleteServiceAccount({ name: keeper, force: true }),
+    server.client(ServiceAccountService).disableServiceAccount({ name: keeper }),
   ]
   expect(new Set(await Promise.all(refused.map(reasonOf)))).toEqual(new Set(['SYSTEM_RESOURCE']))
   expect((await tenants.getTenant({ name })).tenant?.displayName).toBe('marker-of-tenure-canary-a')
