@@ -22,7 +22,7 @@ export const findingKinds = {
   'ciphertext-does-not-open': 'A value does not open at its place. It was swapped or changed past Tenure.',
   'ciphertext-opens-elsewhere': 'A value opens at a place that is not its own. Stop this server and look at its build.',
   'decision-differs':
-    'Memory and database disagree on who may do what. Restart the server; if it comes back, report it.',
+    'Memory and database disagree on who may do what. A row was changed past Tenure, or a change was missed; find out which, then restart.',
   'placement-differs': 'Directory and cell disagree on where a tenant is. It was moved or written past Tenure.',
   'forged-row':
     'A row that grants power was written past Tenure. It grants nothing; find out who wrote it, then delete it or put it back.',
