@@ -19,6 +19,8 @@ export interface SeenServers {
   readonly grpc: { readonly at: string; readonly who: Who }
   readonly http: { readonly at: string; readonly who: Who }
   readonly isReady: boolean
+  /** Whoever has no certificate of a client, as nobody has here, gets no answer. */
+  readonly wantsCertificates: boolean
   /** Of the server at the HTTP address, where it is not known to be one of another installation. */
   readonly metrics: string | undefined
 }
@@ -50,12 +52,13 @@ export async function seeServers({ database, grpcAddress, httpAddress, tls }: Co
   return {
     grpc: { at: formatListenAddress(grpcAddress), who: grpc },
     http: { at: formatListenAddress(httpAddress), who: here },
+    wantsCertificates: tls?.clientCa !== undefined,
     isReady: isAsked && (await ask('/readyz'))?.status === 200,
     metrics: isAsked ? (await ask('/metrics'))?.text : undefined,
   }
 }
 
-export function examinePorts({ grpc, http, isReady }: SeenServers): Finding {
+export function examinePorts({ grpc, http, isReady, wantsCertificates }: SeenServers): Finding {
   const both = [grpc, http]
   const where = (who: Who) =>
     both
@@ -65,6 +68,11 @@ export function examinePorts({ grpc, http, isReady }: SeenServers): Finding {
   const [nobody, ours, another, untold, foreign] = (['nobody', 'ours', 'another', 'untold', 'foreign'] as const).map(
     where,
   )
+  if (foreign !== '' && wantsCertificates) {
+    return warning(
+      `Something listens on ${foreign}. Whether it is Tenure cannot be asked without a client certificate, as TENURE_TLS_CLIENT_CA_FILE wants one; look at its /readyz with one.`,
+    )
+  }
   if (foreign !== '') return failed(`${foreign} is taken by something else. Stop it, or choose another address.`)
   if (another !== '') {
     return failed(

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -131,6 +131,38 @@ test('of two addresses the one that is taken is named, by whom, and a server of 
   }
   other.close()
 })
+
+test('a server that speaks TLS under another name is known too, and one that wants client certificates is not called a stranger', async () => {
+  const file = (name: string) => join(server.folder, name)
+  execFileSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+      ...['-subj', '/CN=tenure.example', '-addext', 'subjectAltName=DNS:tenure.example'],
+      ...['-keyout', file('tls.key'), '-out', file('tls.crt')],
+    ],
+    { stdio: 'ignore' },
+  )
+  const folder = mkdtempSync(join(tmpdir(), 'tenure-doctor-'))
+  folders.push(folder)
+  const tls = {
+    ...{ TENURE_TLS_CERT_FILE: file('tls.crt'), TENURE_TLS_KEY_FILE: file('tls.key') },
+    ...{ TENURE_ISSUER: 'https://tenure.example', ...localKeyringOf(folder) },
+  }
+  const strict = { TENURE_TLS_CLIENT_CA_FILE: file('tls.crt') }
+  const portsOf = async (more: Readonly<Record<string, string>>) => {
+    await using running = await startTestServer({ folder, env: { ...tls, ...more } })
+    const { grpcPort, httpPort } = running.server
+    const addresses = {
+      TENURE_GRPC_ADDRESS: `127.0.0.1:${grpcPort}`,
+      TENURE_HTTP_ADDRESS: `127.0.0.1:${httpPort}`,
+    }
+    const told = await ask({ ...tls, ...more, ...addresses, TENURE_DATABASE_URL: running.databaseUrl })
+    return told.parts.ports
+  }
+  expect(await portsOf({})).toMatchObject({ state: 'ok', text: expect.stringContaining('and serves') })
+  expect(await portsOf(strict)).toMatchObject({ state: 'warning', text: expect.stringContaining('client certificate') })
+}, 120_000)
 
 test('what a server of another installation says is not taken for this one', async () => {
   await using another = await startTestServer()

@@ -15,6 +15,8 @@ export async function askPublishedKeys(
   const encrypted = () => credentials.createSsl(null, null, null, { rejectUnauthorized: false })
   const client = new Client(address, options.isEncrypted ? encrypted() : credentials.createInsecure(), {
     'grpc.enable_http_proxy': 0,
+    // An address of numbers cannot be asked for by name, which grpc-js would try.
+    ...(options.isEncrypted ? { 'grpc.ssl_target_name_override': 'localhost' } : {}),
   })
   const path = `/${SigningKeyService.typeName}/${SigningKeyService.method.getJwks.name}`
   const same = (bytes: Buffer) => bytes
