@@ -72,7 +72,7 @@ function clientsOf(httpUrl: string) {
 
 /** A token of each, looked at with what each publishes. */
 async function expectOneFamily(httpUrls: readonly string[]): Promise<void> {
-  expect(await stored()).toEqual({ signingKeys: 1, sealedKeys: 2, creations: 1 })
+  expect(await stored()).toEqual({ signingKeys: 1, sealedKeys: 3, creations: 1 })
   const initialOwner = { issuer: 'https://idp.example', subject: 'owner', email: 'owner@acme.example' }
   await clientsOf(httpUrls[0] ?? '').tenants.createTenant({ tenantId: 'acme', initialOwner })
   const principal = { kind: { case: 'identity' as const, value: { issuer: initialOwner.issuer, subject: 'owner' } } }
@@ -135,6 +135,7 @@ test.each([
   ['signing key', 'FROM `signing_keys`'],
   ['page key', 'page-token'],
   ['key of row codes', 'row-code'],
+  ['key of place codes', 'place-code'],
 ])(
   'a server that starts after another has found no %s and before it writes one makes no key beside it',
   async (_what, lookedFor) => {
@@ -142,7 +143,8 @@ test.each([
     {
       await using rows = await openSideDoor(databaseUrlOf(folder))
       await rows.run('DELETE FROM sealed_keys')
-      await forgetAnchor(configOf('first'))
+      for (const anchor of ['tenure-row-codes', 'tenure-place-codes'] as const)
+        await forgetAnchor(configOf('first'), anchor)
     }
     const network = stack.use(await openFaultProxy(mysqlAdministrator()))
     const url = new URL(databaseUrlOf(folder))
