@@ -33,12 +33,12 @@ export function tenureErrorOf(error: ConnectError): TenureError | undefined {
 }
 
 /**
- * Whoever mistypes a name is told which. Nothing else of what the decoder says is passed on: it repeats values, which may
- * be secret. A name that could not be that of a field is not repeated either.
+ * Whoever mistypes a name is told of which message. The name itself is not repeated, nor anything else the decoder says: a
+ * secret sent in a wrong form may be either.
  */
 function unknownFieldIn(decoders: string): string | undefined {
-  const found = /^cannot decode message ([\w.]{1,100}) from JSON: key "(\w{1,64})" is unknown$/.exec(decoders)
-  return found === null ? undefined : `${found[1]} has no field ${found[2]}`
+  const found = /^cannot decode message ([\w.]{1,100}) from JSON: key "[^"]*" is unknown$/.exec(decoders)
+  return found === null ? undefined : `it names a field that ${found[1]} does not have`
 }
 
 export function shuttingDown(): TenureError {
