@@ -42,19 +42,20 @@ export async function seeServers({ database, grpcAddress, httpAddress, tls }: Co
     if (!(await isListening(grpcAddress))) return 'nobody'
     return whose(await askPublishedKeys(reachable(grpcAddress), { isEncrypted, timeoutMs: answerTimeoutMs }))
   }
-  const seeHttp = async (): Promise<Who> => {
-    if (!(await isListening(httpAddress))) return 'nobody'
-    const isTenure = /^tenure_/m.test((await ask('/metrics'))?.text ?? '')
-    return isTenure ? whose(kidsIn((await ask('/.well-known/jwks.json'))?.text)) : 'foreign'
+  const seeHttp = async (): Promise<{ readonly who: Who; readonly metrics?: string }> => {
+    if (!(await isListening(httpAddress))) return { who: 'nobody' }
+    const metrics = (await ask('/metrics'))?.text ?? ''
+    if (!/^tenure_/m.test(metrics)) return { who: 'foreign' }
+    return { who: whose(kidsIn((await ask('/.well-known/jwks.json'))?.text)), metrics }
   }
-  const [grpc, here] = await Promise.all([seeGrpc(), seeHttp()])
+  const [grpc, { who: here, metrics }] = await Promise.all([seeGrpc(), seeHttp()])
   const isAsked = here === 'ours' || here === 'untold'
   return {
     grpc: { at: formatListenAddress(grpcAddress), who: grpc },
     http: { at: formatListenAddress(httpAddress), who: here },
     wantsCertificates: tls?.clientCa !== undefined,
     isReady: isAsked && (await ask('/readyz'))?.status === 200,
-    metrics: isAsked ? (await ask('/metrics'))?.text : undefined,
+    metrics: isAsked ? metrics : undefined,
   }
 }
 

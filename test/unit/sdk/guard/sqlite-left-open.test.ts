@@ -1,14 +1,13 @@
 import type { EntityManager } from 'typeorm'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { guardViolationIn } from '../../../../src/sdk/guard/guard-violation.ts'
-import { guardedSqliteDriver, type SqliteConnectionLike } from '../../../../src/sdk/guard/guarded-sqlite-driver.ts'
+import { guardedSqliteDriver } from '../../../../src/sdk/guard/guarded-sqlite-driver.ts'
 import { createTenantGuard } from '../../../../src/sdk/guard/tenant-guard.ts'
 import { outsideTenant, withTenant } from '../../../../src/sdk/guard/tenant-session.ts'
 import type { TenantContext } from '../../../../src/sdk/tenant-context.ts'
 import { testClock } from '../test-clock.ts'
-import { contextOfTenant } from './contexts.ts'
 import { SqliteDatabase } from './sqlite-class.ts'
 import { openSqliteRig, type SqliteRig } from './sqlite-rig.ts'
+import { acme, connectionOf, errorOf, globex, insertOrder, reasonOf, rowOf } from './sqlite-transactions.ts'
 
 // The one transaction of a file that was not ended, or not as its work believes.
 
@@ -21,33 +20,11 @@ afterEach(async () => {
   await rig?.[Symbol.asyncDispose]()
 })
 
-const acme = contextOfTenant(1)
-const globex = contextOfTenant(2)
-const sql = 'INSERT INTO orders (account_id, team_id, id, item) VALUES (?, ?, ?, ?)'
-const rowOf = ({ tenantUid, workspaceUid }: TenantContext, id: string) => [tenantUid, workspaceUid, id, 'new']
-
 const insert = (context: TenantContext, id: string, on: Pick<EntityManager, 'query'> = rig.dataSource) =>
-  on.query(sql, rowOf(context, id))
+  on.query(insertOrder, rowOf(context, id))
 
 const kept = ({ bare } = rig): readonly string[] =>
   (bare.prepare("SELECT id FROM orders WHERE item = 'new' ORDER BY id").all() as { id: string }[]).map(({ id }) => id)
-
-const connectionOf = ({ dataSource }: SqliteRig) =>
-  (dataSource.driver as unknown as { databaseConnection: SqliteConnectionLike }).databaseConnection
-
-async function errorOf(work: () => unknown): Promise<Error | undefined> {
-  try {
-    await work()
-    return undefined
-  } catch (error) {
-    return error as Error
-  }
-}
-
-const reasonOf = async (work: () => unknown) => {
-  const error = await errorOf(work)
-  return error === undefined ? undefined : (guardViolationIn(error)?.reason ?? error.message)
-}
 
 describe('a transaction that its withTenant leaves open', () => {
   test('is rolled back when the withTenant ends, and the next is anybody’s', async () => {

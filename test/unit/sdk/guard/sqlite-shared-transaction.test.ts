@@ -1,12 +1,12 @@
 import type { EntityManager } from 'typeorm'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { guardViolationIn } from '../../../../src/sdk/guard/guard-violation.ts'
-import type { SqliteConnectionLike } from '../../../../src/sdk/guard/guarded-sqlite-driver.ts'
 import { outsideTenant, withTenant } from '../../../../src/sdk/guard/tenant-session.ts'
 import type { TenantContext } from '../../../../src/sdk/tenant-context.ts'
 import { testClock } from '../test-clock.ts'
 import { contextOfTenant } from './contexts.ts'
 import { OrderTable, openSqliteRig, type SqliteRig } from './sqlite-rig.ts'
+import { acme, connectionOf, errorOf, globex, insertOrder, reasonOf, rowOf } from './sqlite-transactions.ts'
 
 // One connection for everybody, and one transaction at a time on it: what one tenant does inside its own is nobody else's.
 
@@ -22,33 +22,11 @@ afterEach(async () => {
   await lax?.[Symbol.asyncDispose]()
 })
 
-const acme = contextOfTenant(1)
-const globex = contextOfTenant(2)
-const sql = 'INSERT INTO orders (account_id, team_id, id, item) VALUES (?, ?, ?, ?)'
-const rowOf = ({ tenantUid, workspaceUid }: TenantContext, id: string) => [tenantUid, workspaceUid, id, 'new']
-
 const insert = (context: TenantContext, id: string, on: Pick<EntityManager, 'query'> = rig.dataSource) =>
-  on.query(sql, rowOf(context, id))
+  on.query(insertOrder, rowOf(context, id))
 
 const kept = ({ bare } = rig): readonly string[] =>
   (bare.prepare("SELECT id FROM orders WHERE item = 'new' ORDER BY id").all() as { id: string }[]).map(({ id }) => id)
-
-const connectionOf = ({ dataSource }: SqliteRig) =>
-  (dataSource.driver as unknown as { databaseConnection: SqliteConnectionLike }).databaseConnection
-
-async function errorOf(work: () => unknown): Promise<Error | undefined> {
-  try {
-    await work()
-    return undefined
-  } catch (error) {
-    return error as Error
-  }
-}
-
-const reasonOf = async (work: () => unknown) => {
-  const error = await errorOf(work)
-  return error === undefined ? undefined : (guardViolationIn(error)?.reason ?? error.message)
-}
 
 interface Held {
   /** Lets the transaction of acme go on to its end, and answers what became of it. */
@@ -186,8 +164,8 @@ test('in the mode report everything runs as it did, and what lands in a transact
   await withTenant(acme, () => lax.dataSource.query('COMMIT'))
   expect(kept(lax)).toEqual(['a'])
   expect(lax.seen.map(({ reason, tenantUid, statement }) => [reason, tenantUid, statement])).toEqual([
-    ['crossed-context', globex.tenantUid, sql],
-    ['crossed-context', acme.tenantUid, sql],
+    ['crossed-context', globex.tenantUid, insertOrder],
+    ['crossed-context', acme.tenantUid, insertOrder],
     ['crossed-context', acme.tenantUid, 'COMMIT'],
   ])
 })
