@@ -62,12 +62,13 @@ async function insertTenant(
   const { tenantId } = tenant
   const { forUpdate } = cell.rowLock
   await cell.write(platformBindingOf(capability), async (manager) => {
-    const found = await lockHead(manager, cellLedger, tenantId, forUpdate)
-    if (found !== undefined) return { value: undefined, keep: false }
-    // Heads are never deleted: where there is a history, somebody took it away to have the tenant begin anew.
+    // Before the head is looked for: a tenant that another server makes meanwhile has both by then, never a history alone.
     const history: unknown[] = await manager.query('SELECT sequence FROM journal WHERE tenant_id = ? LIMIT 1', [
       tenantId,
     ])
+    const found = await lockHead(manager, cellLedger, tenantId, forUpdate)
+    if (found !== undefined) return { value: undefined, keep: false }
+    // Heads are never deleted: where there is a history, somebody took it away to have the tenant begin anew.
     if (history.length > 0) throw notFound()
     const changes: ChangeLog = []
     const kernelPart = { tenantId: tenant.tenantId, revision: 0, sequence: 0, chainHash: chainStart }
