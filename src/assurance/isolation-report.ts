@@ -19,6 +19,8 @@ export const findingKinds = {
   'orphan-reference': 'A row refers to something that is not there. It was deleted or moved past Tenure.',
   'cross-tenant-reference': 'A row refers to something that another tenant has. One of the two was moved past Tenure.',
   'row-without-history': 'No event of its tenant made this row. It was moved or written past Tenure.',
+  'missing-row':
+    'A row is gone that no event of its tenant took away. It was deleted or moved past Tenure; put it back.',
   'ciphertext-does-not-open': 'A value does not open at its place. It was swapped or changed past Tenure.',
   'ciphertext-opens-elsewhere': 'A value opens at a place that is not its own. Stop this server and look at its build.',
   'decision-differs':

@@ -5,44 +5,64 @@ import { readerContext } from './reader-context.ts'
 import type { Scopes } from './scope.ts'
 import type { ReadScope } from './tenant-unit.ts'
 
-export interface UntoldRow {
+export interface ToldRow {
   readonly table: string
   readonly id: string
 }
 
+export interface HistoryDifferences {
+  /** Rows that no event of the tenant's journal names. */
+  readonly untold: readonly ToldRow[]
+  /** Rows that it names and that are gone, though no event took them away. */
+  readonly missing: readonly ToldRow[]
+}
+
 /** Compares what a tenant has with what its journal tells. */
 export interface TenantHistories {
-  /** Rows that no event of the tenant's journal names. Empty for a tenant whose journal does not reach back to its beginning. */
-  untold(
+  /** No differences for a tenant that is being purged: its rows go with their history. */
+  compare(
     tenantId: string,
     tables: readonly EntitySchema[],
     checked: (count: number) => void,
-  ): Promise<readonly UntoldRow[]>
+  ): Promise<HistoryDifferences>
 }
 
 const pageSize = 1_000
+/** What these events touched last may be gone: they are the ones that take rows away. */
+const takesAway = /\.(?:delete|revoke|purge)$/
+/** The line of a tenant's journal from which on everything else of it goes, and which stays. */
+const fence = 'tenants.purge'
 
 export function createTenantHistories(scopes: Scopes): TenantHistories {
   return {
-    async untold(tenantId, tables, checked) {
+    async compare(tenantId, tables, checked) {
       return scopes.readAllWorkspaces(readerContext(tenantId), 'isolation-survey', async (scope) => {
         const told = await toldIn(scope)
-        const untold: UntoldRow[] = []
+        if (told === 'purged') return { untold: [], missing: [] }
+        const untold: ToldRow[] = []
         for (const table of tables) {
           const { table: name, idProperty } = pinsOf(table)
           const ids = await idsOf(scope, table, idProperty)
           checked(ids.length)
-          for (const id of ids) if (!told.has(id)) untold.push({ table: name, id })
+          for (const id of ids) if (!told.delete(id)) untold.push({ table: name, id })
         }
-        return untold
+        const compared = new Set(tables.map((table) => pinsOf(table).table))
+        const gone = [...told].filter(([, { table, mayBeGone }]) => !mayBeGone && compared.has(table))
+        return { untold, missing: gone.map(([id, { table }]) => ({ table, id })) }
       })
     },
   }
 }
 
-/** Ids are never given twice, whatever the table. */
-async function toldIn(scope: ReadScope): Promise<ReadonlySet<string>> {
-  const told = new Set<string>()
+/** Of a row, what the last event says that touched it. */
+interface Told {
+  readonly table: string
+  readonly mayBeGone: boolean
+}
+
+/** By id: ids are never given twice, whatever the table. */
+async function toldIn(scope: ReadScope): Promise<Map<string, Told> | 'purged'> {
+  const told = new Map<string, Told>()
   for (let after = 0, more = true; more; ) {
     const rows = await journalRows(scope).page({
       conditions: [{ sql: 'row.feedId > :after', parameters: { after } }],
@@ -50,7 +70,11 @@ async function toldIn(scope: ReadScope): Promise<ReadonlySet<string>> {
       limit: pageSize,
       without: ['record', 'answer', 'requestHash', 'idempotencyKey', 'hash'],
     })
-    for (const { changes } of rows) for (const [, , id] of changes ?? []) told.add(id)
+    for (const { event, changes } of rows) {
+      if (event === fence) return 'purged'
+      const mayBeGone = takesAway.test(event)
+      for (const [table, , id] of changes ?? []) told.set(id, { table, mayBeGone })
+    }
     after = rows.at(-1)?.feedId ?? after
     more = rows.length === pageSize
   }

@@ -1,4 +1,7 @@
+import { createClient } from '@connectrpc/connect'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { lookAtIsolation } from '../support/look-at-isolation.ts'
+import { transportTo } from '../support/test-server.ts'
 import { runWalk, type WalkFigures } from '../support/walk-run.ts'
 import { openWalkWorld, type WalkWorld } from '../support/walk-world.ts'
 
@@ -39,3 +42,9 @@ test('the walk met what it is for: every operation answered and refused, changes
   expect(walked.ids).toBeGreaterThan(300)
   expect(walked.words).toBeGreaterThan(steps / 2)
 })
+
+test('a look at isolation finds nothing in what the walk has left: rows, history, codes and decisions agree', async () => {
+  const [server] = world.servers
+  const transport = transportTo(server?.httpUrl ?? '', world.root.secret)
+  expect(await lookAtIsolation({ client: (service) => createClient(service, transport) })).toEqual({})
+}, 120_000)

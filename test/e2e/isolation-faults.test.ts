@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
-import { DiagnosticsService } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
-import { IsolationReport_Outcome, IsolationReportSchema } from '../../src/gen/tenure/v1/isolation_report_pb.ts'
 import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
 import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { seedPermissions, seedSecret, seedTenant, type TenantFixture } from '../support/fixture.ts'
-import { ended, responseOf } from '../support/operation.ts'
+import { lookAtIsolation } from '../support/look-at-isolation.ts'
 import { openSideDoor, type SideDoor, type StoredValue } from '../support/side-door.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
@@ -33,7 +30,7 @@ beforeAll(async () => {
     .client(UserService)
     .createUser({ parent: acme.name, userId: 'dave', user: { ...carol, subject: 'dave@acme' } })
   await server.client(UserService).deleteUser({ name: `${acme.name}/users/dave` })
-  expect(await look()).toEqual({})
+  expect(await lookAtIsolation(server)).toEqual({})
   const [role] = await rows.all('SELECT row_code FROM roles WHERE tenant_id = ?', [acme.uid])
   roleCode = role?.row_code as Uint8Array
   const [canary] = await rows.all(
@@ -47,23 +44,6 @@ afterAll(async () => {
   await rows[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()
 })
-
-/** What a look finds, by probe: kind, tenant and subject of each. Empty: all passed. */
-async function look(): Promise<Record<string, string[]>> {
-  const { operation } = await server.client(DiagnosticsService).diagnoseIsolation({})
-  const report = responseOf(await ended(server.client(Operations), operation), IsolationReportSchema)
-  const bad = report.probes.filter(({ outcome }) => outcome !== IsolationReport_Outcome.PASSED)
-  expect(report.outcome).toBe(bad.length === 0 ? IsolationReport_Outcome.PASSED : IsolationReport_Outcome.FAILED)
-  return Object.fromEntries(
-    bad.map(({ probe, findings, message }) => [
-      probe,
-      [
-        ...findings.map(({ kind, tenantUid, subject }) => `${kind} ${tenantUid} ${subject}`),
-        ...(message === '' ? [] : [message]),
-      ],
-    ]),
-  )
-}
 
 interface Fault {
   readonly name: string
@@ -113,6 +93,12 @@ const faults: readonly Fault[] = [
     plant: ['UPDATE roles SET tenant_id = ?, slug = ? WHERE tenant_id = ?', () => [globex.uid, 'moved', acme.uid]],
     mend: ['UPDATE roles SET tenant_id = ?, slug = ? WHERE slug = ?', () => [acme.uid, 'order-reader', 'moved']],
     seen: () => ({ history: `row-without-history ${globex.uid} roles` }),
+  },
+  {
+    name: 'a workspace moved away by hand',
+    plant: ['UPDATE workspaces SET tenant_id = ? WHERE tenant_id = ? AND slug = ?', () => ['', acme.uid, 'test']],
+    mend: ['UPDATE workspaces SET tenant_id = ? WHERE tenant_id = ? AND slug = ?', () => [acme.uid, '', 'test']],
+    seen: () => ({ history: `missing-row ${acme.uid} workspaces`, ownership: 'tenantless-row  workspaces' }),
   },
   {
     name: 'a secret moved to another tenant by hand',
@@ -197,7 +183,7 @@ const faults: readonly Fault[] = [
 
 test.each(faults)('$name is found and named', async ({ plant, mend, seen }) => {
   await rows.run(plant[0], plant[1]())
-  const found = await look()
+  const found = await lookAtIsolation(server)
   await rows.run(mend[0], mend[1]())
   for (const [probe, expected] of Object.entries(seen())) {
     expect(
@@ -218,7 +204,7 @@ test('two values swapped in their rows are found, each at its place', async () =
   const [one, other] = await read()
   await put(other?.envelope, one?.id)
   await put(one?.envelope, other?.id)
-  const found = await look()
+  const found = await lookAtIsolation(server)
   await put(one?.envelope, one?.id)
   await put(other?.envelope, other?.id)
   expect(found.ciphertexts?.sort()).toEqual(
@@ -227,5 +213,5 @@ test('two values swapped in their rows are found, each at its place', async () =
 })
 
 test('nothing is found once all of it is mended', async () => {
-  expect(await look()).toEqual({})
+  expect(await lookAtIsolation(server)).toEqual({})
 })

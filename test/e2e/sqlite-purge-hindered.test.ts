@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { toldOf } from '../../src/assurance/isolation/history-probe.ts'
 import { type Operation, Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
 import { DiagnosticsService } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
 import { IsolationReportSchema } from '../../src/gen/tenure/v1/isolation_report_pb.ts'
 import { PurgeReceiptSchema } from '../../src/gen/tenure/v1/purge_receipt_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
+import { cellTables } from '../../src/tables.ts'
+import { createTenantHistories } from '../../src/tenancy/tenant-history.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { ended, metadataOf, responseOf } from '../support/operation.ts'
 import { reasonOf } from '../support/reason.ts'
@@ -57,6 +60,12 @@ test('a look in the middle of a purge does not take what is left of the tenant f
     ['ownership', []],
     ['references', []],
   ])
+})
+
+test('a tenant whose purge began after it was chosen to be looked at misses nothing', async () => {
+  const { scopes } = server.server.platform
+  const compared = await createTenantHistories(scopes).compare(acme.uid, toldOf(cellTables), () => undefined)
+  expect(compared).toEqual({ untold: [], missing: [] })
 })
 
 test('a purge that was tried again counts each key once', async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { AuditService } from '../../src/gen/tenure/v1/audit_service_pb.ts'
+import { askForTransactions } from './ask-for-transactions.ts'
 import type { AccessChecks } from './crash-access.ts'
 import { compareJournal, nameOf } from './crash-checks.ts'
 import type { Settled } from './crash-client.ts'
@@ -17,14 +18,10 @@ export async function compareOpenTransactions(door: Connection): Promise<string[
 }
 
 function openTransactions(door: Connection, olderThanSeconds: number): Promise<RowDataPacket[]> {
-  return door
-    .query<RowDataPacket[]>(
-      `SELECT TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) AS seconds, t.trx_query AS statement
-       FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
-       WHERE p.id <> CONNECTION_ID() AND t.trx_started <= NOW() - INTERVAL ? SECOND`,
-      [olderThanSeconds],
-    )
-    .then(([rows]) => rows)
+  const sql = `SELECT TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) AS seconds, t.trx_query AS statement
+    FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+    WHERE p.id <> CONNECTION_ID() AND t.trx_started <= NOW() - INTERVAL ? SECOND`
+  return askForTransactions(async () => (await door.query<RowDataPacket[]>(sql, [olderThanSeconds]))[0])
 }
 
 /**

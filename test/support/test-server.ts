@@ -81,8 +81,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     stopped ??= server[Symbol.asyncDispose]()
     await stopped
   }
-  const transport = (key?: string) =>
-    createConnectTransport({ baseUrl: httpUrl, httpVersion: '1.1', interceptors: bearer(key) })
+  const transport = (key?: string) => transportTo(httpUrl, key)
   return {
     ...{ server, config, folder, databaseUrl, rootKey, httpUrl, stop, transport },
     client: (service, key = rootKey) => createClient(service, transport(key)),
@@ -91,6 +90,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       if (options.folder === undefined) rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** Connect over HTTP/1.1, with this key; none: with no credential at all. */
+export function transportTo(httpUrl: string, key: string | undefined): Transport {
+  return createConnectTransport({ baseUrl: httpUrl, httpVersion: '1.1', interceptors: bearer(key) })
 }
 
 function bearer(key: string | undefined): Interceptor[] {

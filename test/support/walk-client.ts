@@ -34,6 +34,7 @@ export interface WalkAnswer {
 
 export interface WalkServer extends Disposable {
   readonly name: string
+  readonly httpUrl: string
   /** Rejects only where there is no answer at all. */
   call(wire: WalkWire, call: WalkCall, key: string): Promise<WalkAnswer>
 }
@@ -51,7 +52,7 @@ export function openWalkServer(
   const sessions = { grpc: connect(`http://127.0.0.1:${grpcPort}`), json: connect(httpUrl) }
   for (const session of Object.values(sessions)) session.setMaxListeners(0)
   return {
-    name,
+    ...{ name, httpUrl },
     async call(wire, { method, request }, key) {
       const startMs = performance.now()
       const body = wire === 'grpc' ? framed(toBinary(method.input, request)) : toJsonString(method.input, request)

@@ -4,8 +4,8 @@ import type { Probe } from './probe.ts'
 import { type Sampled, sampleOf } from './sample.ts'
 
 /**
- * Whether the journal of a tenant tells of every row it has: one that was moved here by hand, or written past Tenure, is
- * told of by nobody. Reads a sample of the tenants whole.
+ * Whether a tenant has the rows its journal tells of, and no others: what was moved here by hand, or written past Tenure, is
+ * told of by nobody; what was deleted past Tenure, or moved away, is told of and gone. Reads a sample of the tenants whole.
  */
 export function historyProbe(histories: TenantHistories, tables: readonly Table[], sample: Sampled): Probe {
   return {
@@ -13,9 +13,14 @@ export function historyProbe(histories: TenantHistories, tables: readonly Table[
     async look({ checked, found, pause }) {
       for (const tenantId of await sampleOf(sample)) {
         await pause()
-        for (const { table, id } of await histories.untold(tenantId, tables, checked)) {
+        const { untold, missing } = await histories.compare(tenantId, tables, checked)
+        for (const { table, id } of untold) {
           const description = `The row ${id} of ${table} is in the journal of another tenant, or in none.`
           found({ kind: 'row-without-history', tenantUid: tenantId, subject: `${table} ${id}`, description })
+        }
+        for (const { table, id } of missing) {
+          const description = `The row ${id} of ${table} is gone, and no event took it away.`
+          found({ kind: 'missing-row', tenantUid: tenantId, subject: `${table} ${id}`, description })
         }
       }
     },

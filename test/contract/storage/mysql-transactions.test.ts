@@ -3,6 +3,7 @@ import { nilUuid } from '../../../src/base/ids.ts'
 import type { GuardBinding } from '../../../src/sql-guard/guard-types.ts'
 import type { Written } from '../../../src/storage/database.ts'
 import { isCommit, mysqlErrorPacket } from '../../rigs/mysql/mysql-packets.ts'
+import { askForTransactions } from '../../support/ask-for-transactions.ts'
 import { type MysqlCell, openMysqlCell } from './mysql-cell.ts'
 
 type Manager = Parameters<Parameters<MysqlCell['cell']['read']>[1]>[0]
@@ -167,9 +168,9 @@ test('a unit that takes longer than a head may be locked is ended at the server,
   })
   await long
   expect(runs).toBe(2)
-  const left = await rig.sql(
-    'SELECT id FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE()',
-  )
+  const open =
+    'SELECT id FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE()'
+  const left = await askForTransactions(() => rig.sql(open))
   expect(left).toEqual([])
 })
 

@@ -7,6 +7,7 @@ import { guardViolationIn } from '../../../../src/sdk/guard/guard-violation.ts'
 import type { TenantDatabase } from '../../../../src/sdk/guard/tenant-database.ts'
 import { withTenant } from '../../../../src/sdk/guard/tenant-session.ts'
 import type { TenantContext } from '../../../../src/sdk/tenant-context.ts'
+import { askForTransactions } from '../../../support/ask-for-transactions.ts'
 import { contextOfTenant } from './contexts.ts'
 import { createPoolRig, type OpenedPool, type PoolRig } from './mysql-pool-rig.ts'
 
@@ -182,18 +183,10 @@ test('tenants at once over three connections never see each other, whatever thei
   }
 }, 60_000)
 
-/** Asked again where the server cannot show a statement of somebody else's: it may hold bytes that are no text. */
-async function openTransactions(): Promise<unknown> {
+function openTransactions(): Promise<unknown> {
   const sql =
     'SELECT COUNT(*) AS n FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.db = ?'
-  for (let tried = 1; ; tried += 1) {
-    try {
-      return (await rig.bare.query(sql, [rig.account.database]))[0]
-    } catch (error) {
-      if (tried === 100 || !String(error).includes('Cannot convert string')) throw error
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
+  return askForTransactions(async () => (await rig.bare.query(sql, [rig.account.database]))[0])
 }
 
 test('a query runner that outlives its request, and one of another tenant, run nothing', async () => {
