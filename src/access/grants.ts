@@ -53,6 +53,8 @@ export interface Grants {
   templatePermissionsOf(name: string): readonly string[]
   /** Throws UNKNOWN_PERMISSION for one that is not in the catalogue. */
   assertCatalogued(permissions: readonly string[]): void
+  /** Throws INVALID_FIELD for one of the platform alone, which no role of a tenant could give to anybody. */
+  assertOfTenants(permissions: readonly string[]): void
 }
 
 /** A membership as far as its power goes. */
@@ -92,6 +94,14 @@ export function createGrants(parts: GrantsParts): Grants {
         'UNKNOWN_PERMISSION',
         `${JSON.stringify(unknown)} is not in the catalogue. Create the permission first, or mend its name.`,
         { metadata: { permission: unknown } },
+      )
+    },
+    assertOfTenants(permissions) {
+      const ofPlatform = permissions.find((permission) => parts.catalogue.find(permission)?.platformOnly === true)
+      if (ofPlatform === undefined) return
+      throw invalidField(
+        'role.permissions',
+        `${JSON.stringify(ofPlatform)} is of the platform alone and grants nothing in a tenant; leave it out`,
       )
     },
   }

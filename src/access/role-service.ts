@@ -118,6 +118,7 @@ async function insertRole(
   const permissions = role?.permissions ?? []
   parts.grants.assertCatalogued(permissions)
   await parts.grants.assertHolds(call, unit.context, permissions)
+  parts.grants.assertOfTenants(permissions)
   await assertNeverUsed(unit, 'roles', slug)
   if ((await roleRows(unit).find({ slug })) !== undefined) {
     throw new TenureError('ALREADY_EXISTS', `There is a role ${JSON.stringify(slug)} already. Choose another name.`)
@@ -179,6 +180,7 @@ async function changeRole(
   if (fields.has('permissions')) {
     parts.grants.assertCatalogued(role.permissions)
     await parts.grants.assertHolds(call, unit.context, role.permissions)
+    parts.grants.assertOfTenants(role.permissions)
     await assertHoldsWhereItReaches(parts, unit, call, found, role.permissions)
     unit.note('permissions', role.permissions)
   }

@@ -63,6 +63,15 @@ test('nobody makes a role with a permission they do not hold, and none with an u
   expect(await reasonOf(role(['orders.fly']))).toBe('UNKNOWN_PERMISSION')
 })
 
+test('no role of a tenant lists what the platform alone can do, though its caller holds it', async () => {
+  const roles = server.client(RoleService)
+  const permissions = ['orders.read', 'tenants.create']
+  const make = roles.createRole({ parent: acme.name, roleId: 'of-platform', role: { permissions } })
+  expect(await reasonOf(make)).toBe('INVALID_FIELD')
+  const change = roles.updateRole({ role: { name: `${acme.name}/roles/order-reader`, permissions } })
+  expect(await reasonOf(change)).toBe('INVALID_FIELD')
+})
+
 test('nobody makes a key that acts for somebody with more power', async () => {
   const owner = { case: 'serviceAccount' as const, value: `${acme.name}/serviceAccounts/owner-bot` }
   const keys = server.client(ApiKeyService, acme.adminKey)

@@ -66,7 +66,8 @@ export type Role = Message<"tenure.v1.Role"> & {
 
   /**
    * What it grants, each a bare permission of the catalogue (`orders.read`). At most 1,000, no repeats. The caller must
-   * hold every one of them (PERMISSION_DENIED, GRANT_EXCEEDS_CALLER).
+   * hold every one of them (PERMISSION_DENIED, GRANT_EXCEEDS_CALLER). None of the platform alone, such as
+   * `tenants.create`: it would grant nothing here (INVALID_ARGUMENT, INVALID_FIELD).
    *
    * @generated from field: repeated string permissions = 11;
    */
