@@ -33,13 +33,14 @@ export function openJobs(platform: Platform, runtime: Runtime, { sealer }: Keys,
   })
 }
 
-export function operationHomes({ storage, directory, capabilities }: Platform): OperationHome[] {
+export function operationHomes({ storage, directory, capabilities, codedRows }: Platform): OperationHome[] {
+  const { codes } = codedRows
   const ofTenants = capabilities.operations
   const ofPlatform = capabilities['platform-operations']
   return [
     {
-      read: (work) => readCell(storage.cell, ofTenants, (scope) => work(operationRowsOfAll(scope))),
-      write: (work) => writeCell(storage.cell, ofTenants, (scope) => work(operationRowsOfAll(scope))),
+      read: (work) => readCell(storage.cell, ofTenants, (scope) => work(operationRowsOfAll(scope)), codes),
+      write: (work) => writeCell(storage.cell, ofTenants, (scope) => work(operationRowsOfAll(scope)), codes),
     },
     {
       read: (work) => directory.read(ofPlatform, (scope) => work(platformOperationRows(scope))),

@@ -36,12 +36,15 @@ export const platformKeys = {
   rowCode: { name: 'row-code', purpose: 'row-code-key', anchor: 'tenure-row-codes' },
   /** The same of rows that say what a name stands for. */
   placeCode: { name: 'place-code', purpose: 'place-code-key', anchor: 'tenure-place-codes' },
+  /** The same of operations. */
+  operationCode: { name: 'operation-code', purpose: 'operation-code-key', anchor: 'tenure-operation-codes' },
 } as const satisfies Record<string, PlatformKey>
 
 /** The key of each family of codes. */
 export const codeKeys = {
   grants: platformKeys.rowCode,
   places: platformKeys.placeCode,
+  operations: platformKeys.operationCode,
 } as const satisfies Record<CodeFamily, PlatformKey>
 
 function placeOf({ purpose }: PlatformKey) {

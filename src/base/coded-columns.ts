@@ -18,6 +18,12 @@ export function codedObjectColumn(property: string) {
   return whereReadable(property, { nullable: true }, isObject, () => null)
 }
 
+/** An object of which `isOne` holds. Anything else reads as `empty`, for the same reason. */
+export function codedNotesColumn(property: string, isOne: (value: object) => boolean, empty: object) {
+  const isReadable = (value: unknown) => isObject(value) && value !== null && isOne(value as object)
+  return whereReadable(property, {}, isReadable, () => empty)
+}
+
 function isListOfWords(value: unknown): boolean {
   return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }
@@ -46,9 +52,10 @@ function whereReadable(
 
 /**
  * Tables whose codes have one key and began at one start: `grants` say who may do what, `places` what a name stands for and
- * whether it is open. One that began later begins by itself, in a database where the others have codes already.
+ * whether it is open, `operations` what servers do later in somebody's name. One that began later begins by itself, in a
+ * database where the others have codes already.
  */
-export const codeFamilies = ['grants', 'places'] as const
+export const codeFamilies = ['grants', 'places', 'operations'] as const
 export type CodeFamily = (typeof codeFamilies)[number]
 
 export interface Coded {

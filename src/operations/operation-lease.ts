@@ -12,14 +12,30 @@ export interface OperationHome {
 /** How long a server that has gone silent is waited for. */
 export const leaseMs = 30_000
 
+/** What was written past Tenure is not done; it is looked at, and told of, again after this long. */
+const forgedPauseMs = 10 * 60_000
+/** Of those, passed over in one look. */
+const maxForged = 100
+
 /**
  * Takes up one operation that nobody holds; undefined: there is none. Two servers that see the same one draw the same
  * next number, and one of them finds it drawn already.
  */
 export async function takeUp(home: OperationHome, clock: Clock, holder: string): Promise<OperationRow | undefined> {
   const now = new Date(clock.nowMs())
-  const [found] = await home.read((rows) =>
-    rows.page({
+  for (let passedOver = 0; passedOver < maxForged; passedOver += 1) {
+    const found = await nextOpen(home, now)
+    if (found === undefined) return undefined
+    if (found.isGenuine) return hold(home, found.row, now, holder)
+    const leaseExpireTime = new Date(now.getTime() + forgedPauseMs)
+    await home.write((rows) => rows.update(found.row.operationId, { leaseExpireTime }))
+  }
+  return undefined
+}
+
+async function nextOpen(home: OperationHome, now: Date) {
+  return home.read(async (rows) => {
+    const [row] = await rows.page({
       conditions: [
         { sql: 'row.state = :state', parameters: { state: 'OPEN' } },
         { sql: 'row.leaseExpireTime <= :now', parameters: { now } },
@@ -29,9 +45,12 @@ export async function takeUp(home: OperationHome, clock: Clock, holder: string):
         { property: 'operationId', descending: false },
       ],
       limit: 1,
-    }),
-  )
-  if (found === undefined) return undefined
+    })
+    return row === undefined ? undefined : { row, isGenuine: rows.isGenuine(row) }
+  })
+}
+
+async function hold(home: OperationHome, found: OperationRow, now: Date, holder: string) {
   const attempt = found.attempt + 1
   // Counted as failed until it comes back: a job that takes its server with it is not tried for ever.
   const failureCount = found.failureCount + 1

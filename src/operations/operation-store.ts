@@ -32,7 +32,7 @@ export function operationRowsOfAll(scope: PlatformReadScope): Rows<OperationRow>
 /** Makes one, in the unit that decides it; one for the same that is open already is answered instead. */
 export async function beginOperation(unit: Unit | PlatformUnit, asked: NewOperation): Promise<OperationRow> {
   const rows = 'context' in unit ? operationRows(unit) : platformOperationRows(unit)
-  const [open] = await rows.list({ kind: asked.kind, target: asked.target, state: 'OPEN' }, 1)
+  const [open] = await rows.allGenuine({ kind: asked.kind, target: asked.target, state: 'OPEN' })
   unit.note('operation', open?.operationId ?? asked.operationId)
   if (open !== undefined) return open
   const row = newOperation(asked)

@@ -1,4 +1,5 @@
 import { EntitySchema } from 'typeorm'
+import { coded, codedNotesColumn, rowCodeColumn } from '../base/coded-columns.ts'
 import {
   asciiColumn,
   booleanColumn,
@@ -8,7 +9,25 @@ import {
   textColumn,
   timeColumn,
 } from '../base/columns.ts'
-import type { OperationRow } from './operation.ts'
+import type { OperationActor, OperationRow } from './operation.ts'
+
+function isActor(value: object): boolean {
+  const { principal, credential, requestId, clientIp } = value as Partial<Record<keyof OperationActor, unknown>>
+  return [principal, credential, requestId, clientIp].every((each) => typeof each === 'string')
+}
+
+function areNotes(value: object): boolean {
+  return Object.values(value).every((each) => typeof each === 'string' || typeof each === 'number')
+}
+
+/**
+ * What is done in whose name, and what became of it. How far it is, and who holds it, change all the time and decide
+ * nothing: every step can be repeated.
+ */
+const codedProperties = [
+  ...['kind', 'target', 'state', 'actor', 'input'],
+  ...['responseType', 'response', 'createTime'],
+] as const satisfies (keyof OperationRow)[]
 
 function operationColumns() {
   return {
@@ -17,8 +36,8 @@ function operationColumns() {
     kind: asciiColumn('kind', 63),
     target: asciiColumn('target', 300),
     state: asciiColumn('state', 20),
-    actor: jsonColumn('actor'),
-    input: jsonColumn('input'),
+    actor: codedNotesColumn('actor', isActor, { principal: '', credential: '', requestId: '', clientIp: '' }),
+    input: codedNotesColumn('input', areNotes, {}),
     checkpoint: jsonColumn('checkpoint'),
     phase: asciiColumn('phase', 63),
     done: integerColumn('done'),
@@ -36,6 +55,7 @@ function operationColumns() {
     updateTime: timeColumn('updateTime'),
     endTime: timeColumn('endTime', { nullable: true }),
     expireTime: timeColumn('expireTime', { nullable: true }),
+    ...rowCodeColumn(),
   }
 }
 
@@ -49,15 +69,23 @@ function operationIndices(table: string) {
 }
 
 /** Operations of tenants. */
-export const OperationTable = new EntitySchema<OperationRow>({
-  name: 'operations',
-  columns: operationColumns(),
-  indices: operationIndices('operations'),
-})
+export const OperationTable = coded(
+  new EntitySchema<OperationRow>({
+    name: 'operations',
+    columns: operationColumns(),
+    indices: operationIndices('operations'),
+  }),
+  codedProperties,
+  'operations',
+)
 
 /** Operations of the platform. */
-export const PlatformOperationTable = new EntitySchema<OperationRow>({
-  name: 'platform_operations',
-  columns: operationColumns(),
-  indices: operationIndices('platform_operations'),
-})
+export const PlatformOperationTable = coded(
+  new EntitySchema<OperationRow>({
+    name: 'platform_operations',
+    columns: operationColumns(),
+    indices: operationIndices('platform_operations'),
+  }),
+  codedProperties,
+  'operations',
+)

@@ -95,6 +95,8 @@ export const platformTables = {
     api_keys: 'write',
     workspaces: 'write',
     tenant_heads: 'write',
+    operations: 'write',
+    platform_operations: 'write',
   },
   'sealed-keys': { sealed_keys: 'write' },
   'signing-keys': { directory_heads: 'write', directory_journal: 'write', signing_keys: 'write' },

@@ -5,9 +5,9 @@ import type { ChangeLog } from './ledger.ts'
 import { keyPropertiesOf } from './pins.ts'
 import { assertOutsidePlaces } from './place-check.ts'
 import { type PlatformCapability, platformBindingOf } from './platform-capability.ts'
-import { createRowCodes } from './row-codes.ts'
+import { createRowCodes, type RowCodes } from './row-codes.ts'
 import { createRows, type Rows } from './rows.ts'
-import { codesOfReader, type UnitCodes } from './unit-codes.ts'
+import { codesOfReader, codesOfUnit, type UnitCodes } from './unit-codes.ts'
 
 export interface PlatformReadScope {
   rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row>
@@ -21,9 +21,11 @@ export function readCell<T>(
   cell: Database,
   capability: PlatformCapability,
   work: (scope: PlatformReadScope) => Promise<T>,
+  codes?: RowCodes,
 ): Promise<T> {
   assertOutsidePlaces()
-  return cell.read(platformBindingOf(capability), (manager) => work(platformScope(manager, [])))
+  const ofReader = codes === undefined ? noCodes : codesOfReader(codes)
+  return cell.read(platformBindingOf(capability), (manager) => work(platformScope(manager, [], ofReader)))
 }
 
 /** Writes across the tenants of a cell what is no event of its own. One transaction, no journal row. */
@@ -31,10 +33,11 @@ export function writeCell<T>(
   cell: Database,
   capability: PlatformCapability,
   work: (scope: PlatformReadScope) => Promise<T>,
+  codes: RowCodes,
 ): Promise<T> {
   assertOutsidePlaces()
   return cell.write(platformBindingOf(capability), async (manager) => ({
-    value: await work(platformScope(manager, [])),
+    value: await work(platformScope(manager, [], codesOfUnit(codes))),
     keep: true,
   }))
 }

@@ -19,8 +19,8 @@ export interface Reference {
   readonly to: string
   readonly target: string
   readonly sameWorkspace: boolean
-  /** Only of rows whose column has that value. */
-  readonly when?: { readonly column: string; readonly value: string }
+  /** Only of rows whose columns have these values. */
+  readonly when: readonly { readonly column: string; readonly value: string }[]
 }
 
 export interface BrokenReference extends StrayRow {
@@ -131,12 +131,12 @@ async function tenantless(query: Query, name: string, slice: TenantSlice): Promi
 async function broken(query: Query, reference: Reference, slice: TenantSlice) {
   const { from, column, to, target, sameWorkspace, when } = reference
   const workspace = sameWorkspace ? 'AND held.workspace_id = holder.workspace_id' : ''
-  const only = when === undefined ? '' : `AND holder.${when.column} = ?`
+  const only = when.map(({ column: each }) => `AND holder.${each} = ?`).join(' ')
   const rows = await query(
     `SELECT holder.tenant_id, holder.${column} AS target FROM ${from} holder LEFT JOIN ${to} held
       ON held.tenant_id = holder.tenant_id ${workspace} AND held.${target} = holder.${column}
       WHERE held.${target} IS NULL AND ${inSlice('holder')} ${only} GROUP BY holder.tenant_id, holder.${column} LIMIT ${limit}`,
-    [...bounds(slice), ...(when === undefined ? [] : [when.value])],
+    [...bounds(slice), ...when.map(({ value }) => value)],
   )
   const found: BrokenReference[] = []
   for (const [at, row] of rows.entries()) {

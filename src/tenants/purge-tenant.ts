@@ -61,7 +61,7 @@ export function purgeTenantJob(parts: PurgeParts): Job {
 
 /** Uids of the tenants that a purge is asked for, and has not come to its end. */
 export async function tenantsBeingPurged(scope: PlatformReadScope): Promise<ReadonlySet<string>> {
-  const open = await platformOperationRows(scope).all({ kind: purgeTenantKind, state: 'OPEN' })
+  const open = await platformOperationRows(scope).allGenuine({ kind: purgeTenantKind, state: 'OPEN' })
   return new Set(open.map(({ input }) => textNote(input, 'tenantId')))
 }
 

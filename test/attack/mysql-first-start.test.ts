@@ -16,7 +16,7 @@ import { openPlatform } from '../../src/platform.ts'
 import { createRuntime, type Server, startServer } from '../../src/server.ts'
 import { openFaultProxy } from '../rigs/tcp-fault-proxy.ts'
 import { type ChildServer, childEnvironment, endChild, runTenure, startChild } from '../support/child-server.ts'
-import { forgetAnchor } from '../support/keyring-anchor.ts'
+import { codeAnchors, forgetAnchor } from '../support/keyring-anchor.ts'
 import { openSideDoor } from '../support/side-door.ts'
 import { databaseUrlOf, ensureDatabase, mysqlAdministrator } from '../support/test-database.ts'
 import { ensureKeyring, keyringSettingsOf } from '../support/test-keyring.ts'
@@ -72,7 +72,7 @@ function clientsOf(httpUrl: string) {
 
 /** A token of each, looked at with what each publishes. */
 async function expectOneFamily(httpUrls: readonly string[]): Promise<void> {
-  expect(await stored()).toEqual({ signingKeys: 1, sealedKeys: 3, creations: 1 })
+  expect(await stored()).toEqual({ signingKeys: 1, sealedKeys: 4, creations: 1 })
   const initialOwner = { issuer: 'https://idp.example', subject: 'owner', email: 'owner@acme.example' }
   await clientsOf(httpUrls[0] ?? '').tenants.createTenant({ tenantId: 'acme', initialOwner })
   const principal = { kind: { case: 'identity' as const, value: { issuer: initialOwner.issuer, subject: 'owner' } } }
@@ -136,6 +136,7 @@ test.each([
   ['page key', 'page-token'],
   ['key of row codes', 'row-code'],
   ['key of place codes', 'place-code'],
+  ['key of operation codes', 'operation-code'],
 ])(
   'a server that starts after another has found no %s and before it writes one makes no key beside it',
   async (_what, lookedFor) => {
@@ -143,8 +144,7 @@ test.each([
     {
       await using rows = await openSideDoor(databaseUrlOf(folder))
       await rows.run('DELETE FROM sealed_keys')
-      for (const anchor of ['tenure-row-codes', 'tenure-place-codes'] as const)
-        await forgetAnchor(configOf('first'), anchor)
+      for (const anchor of codeAnchors) await forgetAnchor(configOf('first'), anchor)
     }
     const network = stack.use(await openFaultProxy(mysqlAdministrator()))
     const url = new URL(databaseUrlOf(folder))

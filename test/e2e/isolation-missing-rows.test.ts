@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
+import { Membership_WorkspaceReach } from '../../src/gen/tenure/v1/membership_pb.ts'
 import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
 import { SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
+import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_service_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
-import { seedPermissions, seedSecret, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { seedAccount, seedPermissions, seedSecret, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { lookAtIsolation } from '../support/look-at-isolation.ts'
 import { ended } from '../support/operation.ts'
 import { openSideDoor, type SideDoor, type StoredValue } from '../support/side-door.ts'
@@ -70,6 +72,9 @@ test('what events took away is not missing: by hand of its owner, along with ano
     .client(MembershipService, key)
     .createMembership({ parent, membership: { member, roles: ['roles/viewer'] } })
   await server.client(UserService, key).deleteUser({ name: `${acme.name}/users/erin`, force: true })
+  await seedAccount(server, acme.name, 'leaver', 'roles/viewer', Membership_WorkspaceReach.ALL)
+  const leaver = `${acme.name}/serviceAccounts/leaver`
+  await server.client(ServiceAccountService, key).deleteServiceAccount({ name: leaver, force: true })
   expect(await lookAtIsolation(server)).toEqual({})
   await server.client(WorkspaceService, key).deleteWorkspace({ name: parent })
   const { operation } = await server.client(WorkspaceService).purgeWorkspace({ name: parent })

@@ -12,7 +12,7 @@ import { tenureServices } from '../../src/rpc/services.ts'
 import { bearer, callJson, methodName } from '../attack/caller.ts'
 import { childEnvironment, refusedStart, runTenure } from '../support/child-server.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
-import { forgetAnchor } from '../support/keyring-anchor.ts'
+import { codeAnchors, forgetAnchor } from '../support/keyring-anchor.ts'
 import { reasonOf } from '../support/reason.ts'
 import { codesOf } from '../support/row-code-checks.ts'
 import { openSideDoor, type SideDoor } from '../support/side-door.ts'
@@ -53,12 +53,12 @@ async function begins({ client }: TestServer, event = 'rowCodes.begin') {
 
 /** As a version without codes leaves an installation behind. */
 async function forgetCodes({ config }: TestServer, rows: SideDoor): Promise<void> {
-  for (const anchor of ['tenure-row-codes', 'tenure-place-codes'] as const) await forgetAnchor(config, anchor)
+  for (const anchor of codeAnchors) await forgetAnchor(config, anchor)
   await takeCodesAway(rows)
 }
 
 async function takeCodesAway(rows: SideDoor): Promise<void> {
-  await rows.run("DELETE FROM sealed_keys WHERE key_name IN ('row-code', 'place-code')")
+  await rows.run("DELETE FROM sealed_keys WHERE key_name IN ('row-code', 'place-code', 'operation-code')")
   for (const table of coded) await rows.run(`UPDATE ${table} SET row_code = NULL`)
 }
 

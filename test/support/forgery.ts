@@ -55,14 +55,19 @@ export async function succeeds(call: Promise<unknown>): Promise<boolean> {
 export const reads = (server: TestServer, name: string, key: string) =>
   succeeds(server.client(TenantService, key).getTenant({ name }))
 
-export async function oneRow({ rows }: ForgeryWorld, table: string, where: string, ...values: StoredValue[]) {
+export async function oneRow(
+  { rows }: Pick<ForgeryWorld, 'rows'>,
+  table: string,
+  where: string,
+  ...values: StoredValue[]
+) {
   const [row] = await rows.all(`SELECT * FROM ${table} WHERE ${where}`, values)
   if (row === undefined) throw new Error(`no row of ${table} where ${where}`)
   return row
 }
 
 export async function insertCopy(
-  { rows }: ForgeryWorld,
+  { rows }: Pick<ForgeryWorld, 'rows'>,
   table: string,
   row: StoredRow,
   changes: StoredRow,

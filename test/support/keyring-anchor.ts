@@ -1,9 +1,12 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../src/config/config.ts'
+import { codeKeys } from '../../src/platform-keys.ts'
 import { askBao } from '../rigs/openbao/bao-api.ts'
 
-type Anchor = 'tenure-row-codes' | 'tenure-place-codes'
+type Anchor = (typeof codeKeys)[keyof typeof codeKeys]['anchor']
+
+export const codeAnchors: readonly Anchor[] = Object.values(codeKeys).map(({ anchor }) => anchor)
 
 /** Takes away what in the keyring says that there were codes once: as before the first version that had them. */
 export async function forgetAnchor({ keyring }: Config, anchor: Anchor = 'tenure-row-codes'): Promise<void> {

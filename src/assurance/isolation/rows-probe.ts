@@ -2,19 +2,24 @@ import { pinsOf, type Table } from '../../tenancy/pins.ts'
 import type { Reference, RowSurvey, TenantSlice } from '../../tenancy/row-survey.ts'
 import type { Looking, Probe } from './probe.ts'
 
-/** What refers to what. Roles of memberships are a list in one column; the probe of decisions sees those. */
+/**
+ * What refers to what. Roles of memberships are a list in one column; the probe of decisions sees those. Keys outlive their
+ * owner, revoked.
+ */
 const references: readonly Reference[] = [
-  ...(['memberships.principal', 'api_keys.owner'] as const).flatMap((which) => {
-    const [from = '', noun = ''] = which.split('.')
-    const of = { from, column: `${noun}_id`, sameWorkspace: false }
-    const when = (value: string) => ({ column: `${noun}_kind`, value })
-    return [
-      { ...of, to: 'users', target: 'user_id', when: when('user') },
-      { ...of, to: 'service_accounts', target: 'service_account_id', when: when('service_account') },
-    ]
-  }),
-  { from: 'secret_versions', column: 'secret_id', to: 'secrets', target: 'secret_id', sameWorkspace: true },
+  ...toPrincipals('memberships', 'principal', []),
+  ...toPrincipals('api_keys', 'owner', [{ column: 'state', value: 'ACTIVE' }]),
+  { from: 'secret_versions', column: 'secret_id', to: 'secrets', target: 'secret_id', sameWorkspace: true, when: [] },
 ]
+
+function toPrincipals(from: string, noun: string, also: Reference['when']): Reference[] {
+  const of = { from, column: `${noun}_id`, sameWorkspace: false }
+  const when = (value: string) => [{ column: `${noun}_kind`, value }, ...also]
+  return [
+    { ...of, to: 'users', target: 'user_id', when: when('user') },
+    { ...of, to: 'service_accounts', target: 'service_account_id', when: when('service_account') },
+  ]
+}
 
 /** Workspace tables whose rows may belong to the tenant itself. */
 const alsoOfTenant: ReadonlySet<string> = new Set(['memberships', 'api_keys', 'retired_names'])

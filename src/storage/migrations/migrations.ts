@@ -9,6 +9,7 @@ import { diagnostics } from './0008-diagnostics.ts'
 import { auditCheckpoints } from './0009-audit-checkpoints.ts'
 import { rowCodes } from './0010-row-codes.ts'
 import { placeCodes } from './0011-place-codes.ts'
+import { operationCodes } from './0012-operation-codes.ts'
 import type { Migration } from './migration.ts'
 
 /** The one list. Order is by number; a number is never reused and a migration that was released is never changed. */
@@ -24,6 +25,7 @@ export const migrations: readonly Migration[] = [
   auditCheckpoints,
   rowCodes,
   placeCodes,
+  operationCodes,
 ]
 
 export const schemaVersion = migrations.length

@@ -9,6 +9,7 @@ import { insertRows } from '../../../src/tenancy/insert-rows.ts'
 import { readCell, writeCell } from '../../../src/tenancy/platform-scope.ts'
 import { TenantHeadTable } from '../../../src/tenants/tenant-table.ts'
 import { WorkspaceTable } from '../../../src/tenants/workspace-table.ts'
+import { testRowCodes } from '../../support/test-codes.ts'
 import { acme, contextAt, globex, openScopeRig, prod, type ScopeRig, secretRow, stage, time } from './scope-rig.ts'
 
 let rig: ScopeRig
@@ -122,12 +123,17 @@ describe('the rows of the platform', () => {
 
   test('are written and read across tenants with the capability for their table, and with no other', async () => {
     const { cell, capabilities } = rig
-    await writeCell(cell, capabilities.operations, async ({ rows }) => {
-      const operations = rows(OperationTable)
-      await operations.insert(operation('one') as never)
-      await operations.insert({ ...operation('two'), tenantId: globex } as never)
-      expect(await operations.update('one', { phase: 'late' })).toBe(true)
-    })
+    await writeCell(
+      cell,
+      capabilities.operations,
+      async ({ rows }) => {
+        const operations = rows(OperationTable)
+        await operations.insert(operation('one') as never)
+        await operations.insert({ ...operation('two'), tenantId: globex } as never)
+        expect(await operations.update('one', { phase: 'late' })).toBe(true)
+      },
+      testRowCodes(),
+    )
     const read = await readCell(cell, capabilities.operations, ({ rows }) => rows(OperationTable).all({}))
     expect(read.map((row) => [row.tenantId, row.operationId, row.phase]).sort()).toEqual([
       [acme, 'one', 'late'],

@@ -7,6 +7,7 @@ import { outsidePlaces } from '../../../src/tenancy/place-check.ts'
 import { readCell, writeCell } from '../../../src/tenancy/platform-scope.ts'
 import type { TenantContext } from '../../../src/tenancy/tenant-context.ts'
 import type { ReadScope } from '../../../src/tenancy/tenant-unit.ts'
+import { testRowCodes } from '../../support/test-codes.ts'
 import {
   acme,
   contextAt,
@@ -129,7 +130,7 @@ describe('inside the scope of one tenant', () => {
   test('no power of the platform can be used, unless what is asked serves every place', async () => {
     const { cell, capabilities } = rig
     const heads = () => readCell(cell, capabilities['projection-repair'], async () => 'read')
-    const operations = () => writeCell(cell, capabilities.operations, async () => 'written')
+    const operations = () => writeCell(cell, capabilities.operations, async () => 'written', testRowCodes())
     for (const [, open] of opened) {
       for (const use of [heads, operations]) {
         await expect(open(async () => use())).rejects.toThrow('used inside a scope of a tenant')
