@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ApiKeyService } from '../../src/gen/tenure/v1/api_key_service_pb.ts'
 import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_service_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
+import { nextWriteOf, ofPurpose } from '../support/interleave.ts'
 import { reasonOf } from '../support/reason.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
@@ -59,5 +60,28 @@ test('what is taken while the attempt is under way is taken: one of the two come
     // Whatever came last stands; with the reduced roles there is no way back.
     await setRoles(one, reduced)
     expect(await reasonOf(setRoles(two, full, opsKey))).not.toBe('OK')
+  }
+})
+
+test('an operator whose power was taken on one server can purge nothing on another that has not heard of it', async () => {
+  const { revision } = await setRoles(one, full)
+  await one.client(TenantService).createTenant({ tenantId: 'acme' })
+  await one.client(TenantService).deleteTenant({ name: 'tenants/acme', force: true })
+  await two.client(TenantService).listTenants({ atLeastRevision: revision })
+  const heard = Promise.withResolvers<void>()
+  const deaf = Promise.withResolvers<void>()
+  nextWriteOf(two.server.platform.storage.directory, ofPurpose('directory-feed'), async (write, work) => {
+    deaf.resolve()
+    await heard.promise
+    return write(work)
+  })
+  await deaf.promise
+  try {
+    await setRoles(one, [])
+    expect(await reasonOf(two.client(TenantService, opsKey).purgeTenant({ name: 'tenants/acme' }))).toBe(
+      'PERMISSION_MISSING',
+    )
+  } finally {
+    heard.resolve()
   }
 })

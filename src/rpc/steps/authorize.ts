@@ -52,8 +52,8 @@ function atPlace(gate: Gate, policy: MethodPolicy): Step {
       state.admitted = true
       return undefined
     }
-    // First, so that a tenant credential is told the same whatever name it sends.
-    if (platformOnly) gate.admitPlatform(caller, permission)
+    // First, so that a tenant credential is told the same whatever name it sends. Such a method may write in the directory.
+    if (platformOnly) admitToPlatform(gate, state, permission)
     const context = gate.admit(caller, place, state.namesWorkspace ? ofWorkspaceItself : demand, actorOf(state, caller))
     if (demand.write && isCanary(place.tenant)) return keptFrom(state, caller, context)
     if (context instanceof Promise) return context.then((found) => admitted(state, found))
