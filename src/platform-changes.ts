@@ -27,11 +27,15 @@ export async function compareDirectory(
   if (engines === undefined || directory === undefined) return
   const head = await directory.readHead()
   if (head.timelineId === directory.timelineId() && head.revision <= directory.revision()) return
-  directory.startFrom(head)
-  await loadCatalogue(directory, capabilities['permission-catalogue'], catalogue)
-  engines.tenants.catalogueChanged()
-  engines.platform.drop(platformTenantId)
-  await engines.platform.snapshotById(platformTenantId)
+  await directory.reread(async () => {
+    const now = await directory.readHead()
+    // First, so that nobody is decided about by what is no more, whatever becomes of the rest.
+    engines.platform.drop(platformTenantId)
+    await loadCatalogue(directory, capabilities['permission-catalogue'], catalogue)
+    engines.tenants.catalogueChanged()
+    await engines.platform.snapshotById(platformTenantId)
+    return now
+  })
 }
 
 /** A platform write is in every decision before its caller hears of it. */

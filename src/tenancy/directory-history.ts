@@ -26,6 +26,16 @@ export class DirectoryHistory {
     return this.#timelineId
   }
 
+  /**
+   * Goes on from the head that `read` answers, which it reads before everything else. A change that is heard of meanwhile
+   * waits, and comes behind it; where it fails nothing is taken for read.
+   */
+  reread(read: () => Promise<Parameters<DirectoryHistory['startFrom']>[0]>): Promise<void> {
+    const next = this.#following.then(async () => this.startFrom(await read()))
+    this.#following = next.catch(() => undefined)
+    return next
+  }
+
   /** One change after the other: of two readings of the catalogue the older must not be taken in last. */
   follow(revision: number, changes: JournalCommit['changes']): Promise<void> {
     const next = this.#following.then(() => this.#follow(revision, changes))

@@ -29,6 +29,8 @@ export interface Directory {
   readHead(): Promise<Pick<Head, 'revision' | 'timelineId'>>
   /** To be called before everything that is decided by is read, and read anew: what was missed up to this head is then in it. */
   startFrom(head: Pick<Head, 'revision' | 'timelineId'>): void
+  /** While it serves: `read` reads the head, and then anew what is decided by. Only once it has is that head reached. */
+  reread(read: () => Promise<Pick<Head, 'revision' | 'timelineId'>>): Promise<void>
   read<T>(capability: PlatformCapability, work: (scope: PlatformReadScope) => Promise<T>): Promise<T>
   write<O extends DescMessage>(
     capability: PlatformCapability,
@@ -64,6 +66,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
     timelineId: () => history.timelineId,
     follow: (revision, changes) => history.follow(revision, changes),
     startFrom: (head) => history.startFrom(head),
+    reread: (read) => history.reread(read),
     async readHead() {
       const head = await database.read(platformBindingOf(options.feed), (manager) =>
         lockHead(manager, directoryLedger, platformTenantId, ''),
