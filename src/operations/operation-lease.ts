@@ -54,11 +54,26 @@ async function hold(home: OperationHome, found: OperationRow, now: Date, holder:
   const attempt = found.attempt + 1
   // Counted as failed until it comes back: a job that takes its server with it is not tried for ever.
   const failureCount = found.failureCount + 1
-  const taken = { attempt, failureCount, leaseHolder: holder, leaseExpireTime: new Date(now.getTime() + leaseMs) }
-  return home.write(async (rows) => {
-    const mine = await rows.update(found.operationId, taken, { property: 'attempt', below: attempt })
-    return mine ? { ...found, ...taken } : undefined
-  })
+  const leaseExpireTime = new Date(now.getTime() + leaseMs)
+  const taken = { attempt, failureCount, leaseHolder: holder, leaseExpireTime }
+  try {
+    return await home.write(async (rows) => {
+      const mine = await rows.update(found.operationId, { attempt }, { property: 'attempt', below: attempt })
+      // Under the lock of the row: since it was seen, whoever has it under its old number may have ended it, or gone on.
+      const row = mine ? await rows.find({ operationId: found.operationId }) : undefined
+      if (row?.state !== 'OPEN' || row.leaseExpireTime > now) throw new NotFree()
+      await rows.update(found.operationId, taken)
+      return { ...row, ...taken }
+    })
+  } catch (error) {
+    if (error instanceof NotFree) return undefined
+    throw error
+  }
+}
+
+/** Takes the number back that was drawn. */
+class NotFree extends Error {
+  override readonly name = 'NotFree'
 }
 
 /** Writes only while the operation is still held under that number. Throws LeaseLost where it is not. */
