@@ -83,7 +83,7 @@ export function openDeciding(config: Config, runtime: Runtime, opened: Opened) {
   })
   late.engines = engines
   late.gate = gate
-  const grants = createGrants({ engines, catalogue, clock })
+  const grants = createGrants({ engines, catalogue, clock, followDirectory: feeds.followDirectory })
   const demands = createDemands({ engines, catalogue, clock })
   return {
     ...{ tenants, scopes, engines, gate, staleness },

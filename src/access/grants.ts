@@ -55,6 +55,8 @@ export interface Grants {
   assertCatalogued(permissions: readonly string[]): void
   /** Throws INVALID_FIELD for one of the platform alone, which no role of a tenant could give to anybody. */
   assertOfTenants(permissions: readonly string[]): void
+  /** To be asked before a unit that will assert it: another server may have made one of them a moment ago. */
+  followCatalogue(permissions: readonly string[]): Promise<void>
 }
 
 /** A membership as far as its power goes. */
@@ -70,6 +72,8 @@ export interface GrantsParts {
   readonly engines: Engines
   readonly catalogue: PermissionCatalogue
   readonly clock: Clock
+  /** Resolves when the catalogue has every change that was committed before the call. */
+  readonly followDirectory: () => Promise<void>
 }
 
 export function createGrants(parts: GrantsParts): Grants {
@@ -86,6 +90,9 @@ export function createGrants(parts: GrantsParts): Grants {
     templatePermissionsOf(name) {
       if (isTemplate(name)) return templatePermissions(parts.catalogue, name)
       throw invalidField('roles', `${JSON.stringify(name)} is none of ${templateNames.join(', ')}`)
+    },
+    async followCatalogue(permissions) {
+      if (!permissions.every((permission) => parts.catalogue.has(permission))) await parts.followDirectory()
     },
     assertCatalogued(permissions) {
       const unknown = permissions.find((permission) => !parts.catalogue.has(permission))

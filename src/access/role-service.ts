@@ -67,7 +67,7 @@ const listSpec: ListSpec = {
 export function createRoleService(parts: RoleServiceParts): ServiceImplementation {
   return implement(RoleService, {
     ...permissionHandlers(parts),
-    createRole(request, call) {
+    async createRole(request, call) {
       const { validateOnly } = request
       const target = `${request.parent}/roles/${request.roleId}`
       const mutation = {
@@ -75,6 +75,7 @@ export function createRoleService(parts: RoleServiceParts): ServiceImplementatio
         ...parts.diffs.opening(validateOnly),
       }
       if (request.parent === '') throw systemRole()
+      await parts.grants.followCatalogue(request.role?.permissions ?? [])
       return parts.scopes.write(contextOf(call), mutation, async (unit) => {
         const row = await insertRole(parts, unit, call, request.role, request.roleId)
         const diff = await parts.diffs.field(unit, request.validateOnly)
@@ -143,6 +144,7 @@ async function updateRole(parts: RoleServiceParts, request: UpdateRoleRequest, c
   const { role } = request
   if (role === undefined || role.name === '') throw invalidField('role.name', 'must be set')
   if (call.context === undefined) throw systemRole()
+  await parts.grants.followCatalogue(role.permissions)
   const fields = fieldsToUpdate(request.updateMask?.paths ?? [], ['display_name', 'permissions', 'assignable_at'], {
     display_name: role.displayName !== '',
     permissions: role.permissions.length > 0,

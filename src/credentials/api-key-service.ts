@@ -96,6 +96,7 @@ async function createApiKey(parts: ApiKeyServiceParts, request: CreateApiKeyRequ
   if (apiKey?.owner.case === undefined) throw invalidField('api_key.owner', 'must name a user or a service account')
   const kind = apiKey.owner.case === 'user' ? 'user' : 'service_account'
   const ownerName = apiKey.owner.value
+  await parts.grants.followCatalogue(apiKey.permissions)
   parts.grants.assertCatalogued(apiKey.permissions)
   // Its keys are made by the look itself, and live in its memory alone.
   if (keepsCanaries(ownerName)) throw new TenureError('SYSTEM_RESOURCE', canaryAccountRefusal)
