@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import { TenureError } from '../base/errors.ts'
 import type { Ids } from '../base/ids.ts'
 import { settledWithin } from '../base/settled-within.ts'
 import type { Directory } from '../tenancy/directory.ts'
@@ -57,12 +58,15 @@ async function writeOut(options: GuardViolationBookOptions, held: Map<string, Se
   if (taken.length === 0) return
   held.clear()
   const now = new Date(options.clock.nowMs())
-  try {
-    await options.directory.writeUnlogged(options.capability, async (scope) => {
+  const write = () =>
+    options.directory.writeUnlogged(options.capability, async (scope) => {
       for (const [, seen] of taken) await recordViolation(scope, seen, now, options.ids)
       const old = { sql: 'row.lastTime < :limit', parameters: { limit: new Date(now.getTime() - keepMs) } }
       await sweepRows(guardViolationRows(scope), { old, idProperty: 'violationId' })
     })
+  try {
+    // Another server may have been the first to see one of them, a moment ago: now it is found, and counted with.
+    await write().catch((error: unknown) => (isTaken(error) ? write() : Promise.reject(error)))
   } catch (error) {
     for (const [key, seen] of taken) {
       const newer = held.get(key)
@@ -70,4 +74,8 @@ async function writeOut(options: GuardViolationBookOptions, held: Map<string, Se
     }
     options.failed(error)
   }
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof TenureError && error.reason === 'ALREADY_EXISTS'
 }
