@@ -74,7 +74,9 @@ export function createServices(
         features: [],
         feedFreshnessMs: platform.feeds.ageMs,
       },
-      isTenant: async (tenantUid) => (await platform.tenants.findById(tenantUid)) !== undefined,
+      // What is still to be made must have no history: it would never be made.
+      isTenant: async (tenantUid) =>
+        ((await platform.tenants.findById(tenantUid))?.state ?? 'PROVISIONING') !== 'PROVISIONING',
     }),
     createMembershipService(parts),
     createOperationService(parts),

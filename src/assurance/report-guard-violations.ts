@@ -17,7 +17,7 @@ export interface ReportParts {
   readonly capabilities: PlatformCapabilities
   readonly ids: Ids
   readonly accessLog: { record(fact: AccessFact): void }
-  /** Whether there is such a tenant: a service may report anything. */
+  /** Whether there is such a tenant, and stands: a service may report anything. */
   readonly isTenant: (tenantUid: string) => Promise<boolean>
 }
 
