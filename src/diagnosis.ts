@@ -28,7 +28,7 @@ import { readCell } from './tenancy/platform-scope.ts'
 import { createRowSurvey } from './tenancy/row-survey.ts'
 import { createTenantHistories } from './tenancy/tenant-history.ts'
 import { tenantsBeingPurged } from './tenants/purge-tenant.ts'
-import { allHeads } from './tenants/tenant-store.ts'
+import { allHeads, isLiving } from './tenants/tenant-store.ts'
 import { TenantPlacementTable } from './tenants/tenant-table.ts'
 import { productVersion } from './version.ts'
 
@@ -76,7 +76,7 @@ function probesOf(config: Config, runtime: Runtime, platform: Platform, keys: Ke
     ownershipProbe(survey, cellTables, beingPurged),
     referencesProbe(survey, beingPurged),
     rowCodesProbe((found, pause) => checkCodes(platform.codedRows, found, pause)),
-    historyProbe(createTenantHistories(scopes), toldOf(cellTables), sample),
+    historyProbe(createTenantHistories(scopes, isLiving), toldOf(cellTables), sample),
     placementProbe({
       inDirectory: () =>
         directory.read(capabilities['tenant-directory'], (scope) => scope.rows(TenantPlacementTable).all({})),

@@ -19,7 +19,7 @@ export interface HistoryDifferences {
 
 /** Compares what a tenant has with what its journal tells. */
 export interface TenantHistories {
-  /** No differences for a tenant that is being purged: its rows go with their history. */
+  /** No differences in a tenant that is no more: a purge takes its journal first. */
   compare(
     tenantId: string,
     tables: readonly EntitySchema[],
@@ -30,15 +30,18 @@ export interface TenantHistories {
 const pageSize = 1_000
 /** What these events touched last may be gone: they are the ones that take rows away. */
 const takesAway = /\.(?:delete|revoke|purge)$/
-/** The line of a tenant's journal from which on everything else of it goes, and which stays. */
-const fence = 'tenants.purge'
 
-export function createTenantHistories(scopes: Scopes): TenantHistories {
+/** `isLiving`: whether the scope's tenant is there, and no purge has begun. */
+export function createTenantHistories(
+  scopes: Scopes,
+  isLiving: (scope: ReadScope) => Promise<boolean>,
+): TenantHistories {
   return {
     async compare(tenantId, tables, checked) {
       return scopes.readAllWorkspaces(readerContext(tenantId), 'isolation-survey', async (scope) => {
+        // In the same snapshot: what is read beside it is of that moment.
+        if (!(await isLiving(scope))) return { untold: [], missing: [] }
         const told = await toldIn(scope)
-        if (told === 'purged') return { untold: [], missing: [] }
         const untold: ToldRow[] = []
         for (const table of tables) {
           const { table: name, idProperty } = pinsOf(table)
@@ -61,7 +64,7 @@ interface Told {
 }
 
 /** By id: ids are never given twice, whatever the table. */
-async function toldIn(scope: ReadScope): Promise<Map<string, Told> | 'purged'> {
+async function toldIn(scope: ReadScope): Promise<Map<string, Told>> {
   const told = new Map<string, Told>()
   for (let after = 0, more = true; more; ) {
     const rows = await journalRows(scope).page({
@@ -71,7 +74,6 @@ async function toldIn(scope: ReadScope): Promise<Map<string, Told> | 'purged'> {
       without: ['record', 'answer', 'requestHash', 'idempotencyKey', 'hash'],
     })
     for (const { event, changes } of rows) {
-      if (event === fence) return 'purged'
       const mayBeGone = takesAway.test(event)
       for (const [table, , id] of changes ?? []) told.set(id, { table, mayBeGone })
     }

@@ -9,6 +9,12 @@ export function headRows(scope: ReadScope): Rows<TenantHeadRow> {
   return scope.rows(TenantHeadTable)
 }
 
+/** Whether the scope's tenant is there, and no purge has begun. */
+export async function isLiving(scope: ReadScope): Promise<boolean> {
+  const head = await headRows(scope).find({})
+  return head !== undefined && head.state !== 'PURGED'
+}
+
 /** Heads of every tenant of a cell. */
 export function allHeads(scope: PlatformReadScope): Promise<TenantHeadRow[]> {
   return scope.rows(TenantHeadTable).all({})

@@ -8,6 +8,7 @@ import { PurgeReceiptSchema } from '../../src/gen/tenure/v1/purge_receipt_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { cellTables } from '../../src/tables.ts'
 import { createTenantHistories } from '../../src/tenancy/tenant-history.ts'
+import { isLiving } from '../../src/tenants/tenant-store.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { ended, metadataOf, responseOf } from '../support/operation.ts'
 import { reasonOf } from '../support/reason.ts'
@@ -64,7 +65,7 @@ test('a look in the middle of a purge does not take what is left of the tenant f
 
 test('a tenant whose purge began after it was chosen to be looked at misses nothing', async () => {
   const { scopes } = server.server.platform
-  const compared = await createTenantHistories(scopes).compare(acme.uid, toldOf(cellTables), () => undefined)
+  const compared = await createTenantHistories(scopes, isLiving).compare(acme.uid, toldOf(cellTables), () => undefined)
   expect(compared).toEqual({ untold: [], missing: [] })
 })
 
