@@ -50,13 +50,16 @@ export function purgeWorkspaceJob(parts: PurgeParts): Job {
         const report = { phase: 'rows', done: at, total: tables.length, message: `Removing ${table.options.name}.` }
         await removeAll(parts, places.workspace, run, table, removed, report)
       }
+      let wasThere = false
       await write(parts, places.tenant, operation.target, async (unit) => {
         const row = await workspaceRows(unit).find({ workspaceId })
+        wasThere = row !== undefined
         if (row === undefined) return
         await workspaceRows(unit).delete(workspaceId)
         await retireName(unit, workspaceNames, row.slug)
-        removed.add('workspaces', 1)
       })
+      // Outside the unit, which may have been run more than once.
+      if (wasThere) removed.add('workspaces', 1)
       await run.progress(purged(tables.length))
       return removed.receipt(operation, workspaceId, parts.clock.nowMs(), destroyed)
     },
