@@ -12,6 +12,13 @@ import type { Directory } from './tenancy/directory.ts'
 import type { PlatformCapabilities } from './tenancy/platform-capability.ts'
 import { createRowCodes, type RowCodes } from './tenancy/row-codes.ts'
 
+export interface OpenCodesOptions {
+  /** Asked where there were codes before. */
+  readonly recode: () => Promise<boolean>
+  /** Throws where another server may be giving codes by now. */
+  readonly assertAlone: () => Promise<void>
+}
+
 /** The codes on rows that grant power, of every tenant and of the platform. */
 export interface PlatformCodes {
   readonly codes: RowCodes
@@ -19,9 +26,9 @@ export interface PlatformCodes {
   readonly onForgedRow: ForgedRows['onForgedRow']
   /**
    * Before the first such row is read: their key is sealed in the directory, and only the keyring opens it. Answers how
-   * many rows were given codes, undefined where none had to. `recode` is asked where there were codes before.
+   * many rows were given codes, undefined where none had to.
    */
-  openWith(directory: Directory, keyring: Keyring, recode: () => Promise<boolean>): Promise<number | undefined>
+  openWith(directory: Directory, keyring: Keyring, options: OpenCodesOptions): Promise<number | undefined>
 }
 
 export function createPlatformCodes(
@@ -38,13 +45,13 @@ export function createPlatformCodes(
   const codedRows = { homes, capability: capabilities['row-codes'], codes }
   return {
     ...{ codes, codedRows, onForgedRow },
-    async openWith(directory, keyring, recode) {
+    async openWith(directory, keyring, { recode, assertAlone }) {
       const parts = { directory, capability: capabilities['sealed-keys'], keyring, ...runtime }
       let given: number | undefined
       for (const family of codeFamilies) {
         let again = false
         const beforeKept = async (made: Uint8Array) => {
-          const count = await begin({ key: made, family, again }, codedRows, directory, runtime)
+          const count = await begin({ key: made, family, again, assertAlone }, codedRows, directory, runtime)
           given = (given ?? 0) + count
         }
         const ifLost = async () => {
@@ -52,7 +59,7 @@ export function createPlatformCodes(
           if (again) return 'asked for'
           return (await hasCodedRows(codedRows, family)) ? 'refuse' : 'unused'
         }
-        codes.open(family, await openPlatformKey(parts, codeKeys[family], { beforeKept, ifLost }))
+        codes.open(family, await openPlatformKey(parts, codeKeys[family], { beforeKept, ifLost, assertAlone }))
       }
       return given
     },
@@ -64,6 +71,7 @@ interface Beginning {
   readonly family: CodeFamily
   /** Somebody has asked for it, because the key was gone. */
   readonly again: boolean
+  readonly assertAlone: () => Promise<void>
 }
 
 /**
@@ -72,13 +80,13 @@ interface Beginning {
  * away nothing starts until somebody asks for codes `again`. The platform's audit says which of the two it was.
  */
 async function begin(
-  { key, family, again }: Beginning,
+  { key, family, again, assertAlone }: Beginning,
   rows: CodedRowsParts,
   directory: Directory,
   { log, ids }: Runtime,
 ): Promise<number> {
   rows.codes.open(family, key)
-  const count = await giveCodes(rows, family)
+  const count = await giveCodes(rows, family, assertAlone)
   if (count === 0) return count
   if (!again)
     log.warn(

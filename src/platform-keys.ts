@@ -99,6 +99,8 @@ export interface FirstKeyOptions {
   readonly beforeKept?: (key: Uint8Array) => Promise<void>
   /** What to do where there was one before. */
   readonly ifLost?: () => Promise<IfLost>
+  /** Asked before a first key is kept: throws where another server may be making one. */
+  readonly assertAlone?: () => Promise<void>
 }
 
 /** Opens the key, and makes it where there is none yet, or none that opens and somebody says so. */
@@ -141,11 +143,15 @@ async function makeKey(
       const rows = scope.rows(SealedKeyTable)
       if (broken !== undefined) await rows.delete(keyName)
       await rows.insert({ keyName, envelope, createTime })
+      await options.assertAlone?.()
     })
   } catch (error) {
     // Another server started on the same empty database, and was first.
     if (!(error instanceof TenureError && error.reason === 'ALREADY_EXISTS')) throw error
-    return openPlatformKey(parts, which, options)
+    const kept = await openPlatformKey(parts, which, options)
+    // What rests on the key was made ready for the other one.
+    if (ifLost !== 'unused') await options.beforeKept?.(kept)
+    return kept
   }
   return key
 }

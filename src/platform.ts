@@ -81,8 +81,8 @@ export async function openPlatform(
   const keyring = stack.use(
     meteredKeyring(await openKeyring(config, runtime), runtime.clock, runtime.metrics.keyringCalled),
   )
-  const opened = await storage.alone(async () => {
-    const kernel = await openKernel(config, runtime, storage, capabilities, { keyring, recode })
+  const opened = await storage.alone(async (assertAlone) => {
+    const kernel = await openKernel(config, runtime, storage, capabilities, { keyring, recode, assertAlone })
     stack.use(kernel)
     const interrupted = await kernel.tenants.mendInterrupted()
     if (interrupted > 0) runtime.log.info({ count: interrupted }, 'finished what a crash had interrupted')
@@ -110,13 +110,20 @@ function factOf({ caller, ...event }: AccessEvent): AccessFact {
   return { ...event, tenantId: event.context?.tenantId ?? caller.tenantId }
 }
 
+interface KernelOptions {
+  readonly keyring: Keyring
+  readonly recode: boolean
+  /** Throws where another server may have begun to start. */
+  readonly assertAlone: () => Promise<void>
+}
+
 /** The directory, the cell and what decides by them, followed from before the first row was read. */
 async function openKernel(
   config: Config,
   runtime: Runtime,
   storage: Storage,
   capabilities: PlatformCapabilities,
-  { keyring, recode }: { readonly keyring: Keyring; readonly recode: boolean },
+  { keyring, recode, assertAlone }: KernelOptions,
 ) {
   await using stack = new AsyncDisposableStack()
   const { clock, ids } = runtime
@@ -133,7 +140,10 @@ async function openKernel(
     committed: (revision, changes) => platformChanged(late, capabilities, catalogue, revision, changes),
   })
   late.directory = directory
-  const recodedRows = await openWith(directory, keyring, async () => recode && assertAlone(storage, capabilities))
+  const recodedRows = await openWith(directory, keyring, {
+    recode: async () => recode && assertNoneRuns(storage, capabilities),
+    assertAlone,
+  })
   const cells = await registerCells(directory, capabilities.bootstrap, config.cells, runtime)
   for (const each of cells) await claimCell(storage.cell, capabilities['cell-identity'], each, clock)
   await seedOwnPermissions(directory, capabilities['permission-catalogue'], runtime)
@@ -169,7 +179,7 @@ async function openKernel(
 }
 
 /** A server that runs has the old key, and would make codes that are wrong from now on. */
-async function assertAlone(storage: Storage, capabilities: PlatformCapabilities): Promise<true> {
+async function assertNoneRuns(storage: Storage, capabilities: PlatformCapabilities): Promise<true> {
   const known = await replicasOfDirectory(storage.directory, capabilities['directory-feed'])
   const running = await storage.running(known)
   if (running.length === 0) return true

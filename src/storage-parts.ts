@@ -28,8 +28,11 @@ export interface Storage extends AsyncDisposable {
   readonly cell: Database
   readonly engine: Database['engine']
   readonly schemaVersion: number
-  /** Runs while no other server that starts on this database is in the same: what a first start makes is made once. */
-  alone<T>(work: () => Promise<T>): Promise<T>
+  /**
+   * Runs while no other server that starts on this database is in the same: what a first start makes is made once. The
+   * connection that says so may be lost in its midst: a transaction that nobody else may have begun asks before it commits.
+   */
+  alone<T>(work: (assertAlone: () => Promise<void>) => Promise<T>): Promise<T>
   /** Those of these servers that run now. */
   running(replicas: readonly string[]): Promise<string[]>
   /** What the database has otherwise than it was declared, a sentence each. */
@@ -126,7 +129,7 @@ async function openSqliteStorage(
   const cell = stack.use(await openSqliteDatabase({ ...shared, entities: allCellTables, readers: readersOfCell }))
   const owned = stack.move()
   // One process owns the file.
-  const alone: Storage['alone'] = (work) => work()
+  const alone: Storage['alone'] = (work) => work(async () => undefined)
   return {
     directory,
     cell,

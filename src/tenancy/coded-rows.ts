@@ -27,11 +27,13 @@ const defaultPageSize = 200
 
 /**
  * Gives every row of the family its code, whatever code it has: for the one time when there was no key yet. Run again
- * after a crash it begins anew. Answers how many rows there are.
+ * after a crash it begins anew. Answers how many rows there are. `assertAlone` throws where another server may give codes
+ * of another key by now: asked while the rows are locked, so that whoever begins after the answer comes behind these.
  */
 export async function giveCodes(
   { homes, capability, codes, pageSize = defaultPageSize }: CodedRowsParts,
   family: CodeFamily,
+  assertAlone: () => Promise<void> = async () => undefined,
 ): Promise<number> {
   const binding = platformBindingOf(capability)
   const nothing = () => undefined
@@ -46,6 +48,7 @@ export async function giveCodes(
           const rows = createRows(manager, table, { place, idProperty, touched: nothing, codes: codesOfUnit(codes) })
           await rows.update(String(row[idProperty]), { rowCode: codes.codeOf(table, row) })
         }
+        await assertAlone()
         return { value, keep: true }
       })
       given += page.length

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { settledWithin } from '../../base/settled-within.ts'
+import { ConnectionLost } from './mysql-errors.ts'
 import type { MysqlServer } from './mysql-server.ts'
 import { type MysqlSession, openSession } from './mysql-session.ts'
 
@@ -16,12 +17,15 @@ function lockName(server: MysqlServer, purpose: string): string {
   return `tenure:${digest.slice(0, 48)}`
 }
 
-/** Runs `work` while no other process that shares the database is in work of the same purpose. Undefined: it could not be had in time. */
+/**
+ * Runs `work` while no other process that shares the database is in work of the same purpose. Undefined: it could not be
+ * had in time. Work that a connection lost in its midst leaves running is told by `assertHeld`, which then throws.
+ */
 export async function withNamedLock<T>(
   server: MysqlServer,
   purpose: string,
   waitMs: number,
-  work: () => Promise<T>,
+  work: (assertHeld: () => Promise<void>) => Promise<T>,
 ): Promise<{ readonly value: T } | undefined> {
   const session = await openSession(server, 'read')
   const lost = Promise.withResolvers<never>()
@@ -30,10 +34,15 @@ export async function withNamedLock<T>(
   const timer = setInterval(() => {
     session.run('DO 0', [], askTimeoutMs).catch(lost.reject)
   }, keepAliveMs)
+  const name = lockName(server, purpose)
+  const assertHeld = async (): Promise<void> => {
+    const rows = await session.run('SELECT IS_USED_LOCK(?) = CONNECTION_ID() AS held', [name], askTimeoutMs)
+    if (!Array.isArray(rows) || Number(rows[0]?.held) !== 1) throw new ConnectionLost('the lock is not held any more')
+  }
   try {
-    if (!(await takeLock(session, lockName(server, purpose), waitMs))) return undefined
+    if (!(await takeLock(session, name, waitMs))) return undefined
     // Without the lock somebody else may have begun the same.
-    return { value: await Promise.race([work(), lost.promise]) }
+    return { value: await Promise.race([work(assertHeld), lost.promise]) }
   } finally {
     clearInterval(timer)
     // The lock ends with the session.
