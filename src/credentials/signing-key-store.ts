@@ -39,12 +39,12 @@ export function signingKeyRows(scope: PlatformReadScope): Rows<SigningKeyRow> {
 }
 
 /**
- * Opens the keys of this installation; its first start makes one. Only one server at a time may be in here. What is
- * published comes from the private halves: a public key somebody put into a row by itself has none that opens.
+ * Opens the keys of this installation; its first start makes one. What is published comes from the private halves: a
+ * public key somebody put into a row by itself has none that opens.
  */
 export async function openSigningKeys(parts: SigningKeyParts): Promise<SigningKeys> {
   const stored = await readKeys(parts)
-  const rows = stored.some(({ state }) => state === 'ACTIVE') ? stored : [...stored, await addFirstKey(parts)]
+  const rows = stored.some(isActive) ? stored : await withFirstKey(parts)
   const published: PublicJwk[] = []
   let active: SigningKey | undefined
   for (const row of rows.filter(({ state }) => state !== 'REVOKED')) {
@@ -85,7 +85,8 @@ function readKeys({ directory, capability }: SigningKeyParts): Promise<SigningKe
   return directory.read(capability, (scope) => signingKeyRows(scope).all({}))
 }
 
-async function addFirstKey(parts: SigningKeyParts): Promise<SigningKeyRow> {
+/** Every key, one that was made here among them. */
+async function withFirstKey(parts: SigningKeyParts): Promise<SigningKeyRow[]> {
   const { directory, capability, keyring, keyId, clock, ids, random } = parts
   const { kid, publicJwk, privateKeyPkcs8 } = await makeSigningKey(random)
   const signingKeyId = ids.next()
@@ -101,11 +102,26 @@ async function addFirstKey(parts: SigningKeyParts): Promise<SigningKeyRow> {
     ...{ event: 'signingKeys.create', target: `signingKeys/${kid}`, idempotency: undefined, validateOnly: false },
     response: GetJwksResponseSchema,
   }
-  await directory.write(capability, actor, mutation, async (unit: PlatformUnit) => {
-    await signingKeyRows(unit).insert(row)
-    return create(GetJwksResponseSchema)
-  })
-  return row
+  try {
+    await directory.write(capability, actor, mutation, async (unit: PlatformUnit) => {
+      // Under the lock of the head: a start that was taken for dead may have made one since the keys were read.
+      if ((await signingKeyRows(unit).all({})).some(isActive)) throw new KeyIsThere()
+      await signingKeyRows(unit).insert(row)
+      return create(GetJwksResponseSchema)
+    })
+  } catch (error) {
+    if (!(error instanceof KeyIsThere)) throw error
+  }
+  return readKeys(parts)
+}
+
+/** Nothing is written, not even that it was tried. */
+class KeyIsThere extends Error {
+  override readonly name = 'KeyIsThere'
+}
+
+function isActive({ state }: SigningKeyRow): boolean {
+  return state === 'ACTIVE'
 }
 
 function placeOf(signingKeyId: string): SealedPlace {
