@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { EmptySchema } from '@bufbuild/protobuf/wkt'
-import { notFound, TenureError } from '../base/errors.ts'
+import { TenureError } from '../base/errors.ts'
 import type { Job, JobRun } from '../operations/job.ts'
 import { jobContext } from '../tenancy/job-context.ts'
 import { pinsOf, type Table } from '../tenancy/pins.ts'
@@ -83,7 +83,8 @@ async function placesOf(parts: PurgeParts, { operation }: JobRun, workspaceId: s
 
 async function raiseFence(unit: Unit, workspaceId: string): Promise<void> {
   const row = await workspaceRows(unit).find({ workspaceId })
-  if (row === undefined) throw notFound()
+  // By whoever had the operation before, a moment ago.
+  if (row === undefined || row.state === 'PURGED') return
   // Undeleted since the purge was asked for: what is alive is not purged.
   if (row.state !== 'DELETED') {
     throw new TenureError('INVALID_STATE', `The workspace is ${row.state}; only a deleted one can be purged.`, {

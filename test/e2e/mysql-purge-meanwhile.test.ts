@@ -9,6 +9,7 @@ import { cellTables } from '../../src/tables.ts'
 import { createTenantHistories } from '../../src/tenancy/tenant-history.ts'
 import { isLiving } from '../../src/tenants/tenant-store.ts'
 import { seedPermissions, seedTenant } from '../support/fixture.ts'
+import { nextWriteOf } from '../support/interleave.ts'
 import { ended, responseOf } from '../support/operation.ts'
 import { openSideDoor } from '../support/side-door.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
@@ -75,6 +76,48 @@ test('a receipt counts what was removed once, however often a unit of the purge 
       return answer
     })
   })
+  const { operation } = await server.client(WorkspaceService).purgeWorkspace({ name })
+  const { removed } = responseOf(await ended(server.client(Operations), operation), PurgeReceiptSchema)
+  expect(removed.find(({ collection }) => collection === 'workspaces')?.count).toBe(1n)
+}, 60_000)
+
+/** What the tenant's next unit of work does, another server has done a moment before. */
+function doneByAnotherBefore(uid: string): void {
+  nextWriteOf(
+    server.server.platform.storage.cell,
+    (binding) => binding.kind === 'tenant' && binding.tenantId === uid,
+    async (write, work) => {
+      await write(work)
+      return write(work)
+    },
+  )
+}
+
+test('a purge goes on where a server that had it before has raised the fence meanwhile', async () => {
+  const initech = await seedTenant(server, 'initech')
+  await server.client(TenantService).deleteTenant({ name: initech.name, force: true })
+  doneByAnotherBefore(initech.uid)
+  const { operation } = await server.client(TenantService).purgeTenant({ name: initech.name })
+  const receipt = responseOf(await ended(server.client(Operations), operation), PurgeReceiptSchema)
+  expect(receipt.uid).toBe(initech.uid)
+  await using rows = await openSideDoor(server.databaseUrl)
+  expect(await rows.all('SELECT slug FROM memberships WHERE tenant_id = ?', [initech.uid])).toEqual([])
+}, 60_000)
+
+test('so does that of a workspace', async () => {
+  const { tenant } = await server.client(TenantService).createTenant({ tenantId: 'hooli' })
+  const name = 'tenants/hooli/workspaces/prod'
+  await server.client(WorkspaceService).createWorkspace({ parent: 'tenants/hooli', workspaceId: 'prod' })
+  await server.client(WorkspaceService).deleteWorkspace({ name })
+  // The first one is of the call, which makes the operation.
+  nextWriteOf(
+    server.server.platform.storage.cell,
+    (binding) => binding.kind === 'tenant' && binding.tenantId === tenant?.uid,
+    (write, work) => {
+      doneByAnotherBefore(tenant?.uid ?? '')
+      return write(work)
+    },
+  )
   const { operation } = await server.client(WorkspaceService).purgeWorkspace({ name })
   const { removed } = responseOf(await ended(server.client(Operations), operation), PurgeReceiptSchema)
   expect(removed.find(({ collection }) => collection === 'workspaces')?.count).toBe(1n)
