@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { settledWithin } from '../../base/settled-within.ts'
+import { createKiller } from './kill-session.ts'
 import { ConnectionLost } from './mysql-errors.ts'
 import type { MysqlServer } from './mysql-server.ts'
 import { type MysqlSession, openSession } from './mysql-session.ts'
@@ -8,6 +9,8 @@ const askTimeoutMs = 3_000
 const primaryStatement = 'SELECT @@GLOBAL.read_only OR @@GLOBAL.super_read_only AS read_only'
 /** Often enough that the server does not end the session for idling, and that a lost name is noticed soon. */
 const keepAliveMs = 5_000
+/** How long a connection that was ended may take to let go. */
+const retakeMs = 1_000
 /** How long the end waits for a question under way. */
 const lastAskMs = 500
 
@@ -90,6 +93,8 @@ export async function holdName(
     await session.end()
     return undefined
   }
+  const kill = createKiller(server, (error) => failed('a connection could not be ended at the database', error))
+  let holder = session
   let ended = false
   let running: Promise<void> = Promise.resolve()
   const keep = async (): Promise<void> => {
@@ -103,7 +108,10 @@ export async function holdName(
     }
     try {
       session = await openSession(server, 'write')
-      if (!(await takeLock(session, name, 0))) {
+      // The database may not know yet that the connection is gone, and would hold the name against its own server.
+      await kill(holder)
+      if (await takeLock(session, name, retakeMs)) holder = session
+      else {
         session.destroy()
         failed('another server has taken the name of this one; give each a TENURE_REPLICA of its own', undefined)
       }
