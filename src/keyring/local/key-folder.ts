@@ -27,6 +27,7 @@ export interface KeyFolder {
 
 const othersBits = 0o077
 const suffixBytes = 8
+const writeTries = 5
 
 export async function openKeyFolder(
   folder: string,
@@ -111,11 +112,22 @@ async function readOwned(path: string, maxBytes: number): Promise<Buffer | undef
   }
 }
 
+/** A start of another process takes what is unfinished for what a crash left behind: then it is written once more. */
+async function writeWhole(root: string, name: string, bytes: Uint8Array, random: RandomFill): Promise<boolean> {
+  for (let left = writeTries; ; left -= 1) {
+    try {
+      return await writeOnce(root, name, bytes, random)
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || left <= 1) throw error
+    }
+  }
+}
+
 /**
  * The content is on the disk before the name is. The name is given by link, not by rename: rename would silently replace
  * the key that another process made under that name a moment ago, and with it everything sealed since.
  */
-async function writeWhole(root: string, name: string, bytes: Uint8Array, random: RandomFill): Promise<boolean> {
+async function writeOnce(root: string, name: string, bytes: Uint8Array, random: RandomFill): Promise<boolean> {
   const suffix = Buffer.alloc(suffixBytes)
   random(suffix)
   const unfinished = join(root, unfinishedName(name, suffix))

@@ -81,7 +81,12 @@ export async function recoverKeyFolder(
     // A destruction cut short, or key files put back from a backup: the tombstone wins over both.
     if (versions.delete(keyId) && !lookOnly) await eraseVersions(folder, keyId)
   }
-  for (const [keyId, found] of versions) await checkVersions(folder, keyId, found)
+  for (const [keyId, found] of versions) {
+    await checkVersions(folder, keyId, found).catch(async (error: unknown) => {
+      // Looked for afterwards: another process may be destroying it just now, and then nothing of it is missing or damaged.
+      if ((await readTombstone(folder, keyId)) === undefined) throw error
+    })
+  }
 }
 
 async function checkVersions(folder: KeyFolder, keyId: string, found: readonly number[]): Promise<void> {

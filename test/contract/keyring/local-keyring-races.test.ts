@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { RandomFill } from '../../../src/base/ids.ts'
 import { type KeyFolder, openKeyFolder } from '../../../src/keyring/local/key-folder.ts'
 import { encodeTombstone } from '../../../src/keyring/local/key-record.ts'
+import { recoverKeyFolder } from '../../../src/keyring/local/key-store.ts'
 import { failureOf } from './keyring-failure.ts'
 import { type LocalRig, makeLocalRig, realRandom } from './local-rig.ts'
 
@@ -57,4 +58,43 @@ test('a key made by another process meanwhile is the key', async () => {
   await other.createKey('source')
   const before = await other.createKey('k')
   expect(await keyring.createKey('k')).toEqual(before)
+})
+
+test('a start goes on where another process destroys a key while the folder is looked through', async () => {
+  const keyring = await rig.open()
+  await keyring.createKey('gone')
+  await keyring.rotateKey('gone')
+  await keyring.createKey('stays')
+  const destroyedMeanwhile: KeyFolder = {
+    ...folder,
+    async list() {
+      const names = await folder.list()
+      await keyring.destroyKey('gone')
+      return names
+    },
+  }
+  await recoverKeyFolder(destroyedMeanwhile)
+  expect([...(await folder.list())].sort()).toEqual(['gone.destroyed', 'stays.1.key'])
+})
+
+test('a start takes no key away that another process is just making', async () => {
+  const keyring = await rig.open()
+  const hit = new Set<string>()
+  let ended = false
+  // Each key meets one start, which takes what is unfinished for what a crash left behind.
+  const starts = async () => {
+    while (!ended) {
+      for (const name of (await folder.list()).filter((each) => each.endsWith('.tmp'))) {
+        const [keyId = ''] = name.split('.')
+        if (!hit.has(keyId)) await folder.removeUnfinished(name)
+        hit.add(keyId)
+      }
+    }
+  }
+  const starting = starts()
+  const made = await Promise.allSettled(contenders.map((index) => keyring.createKey(`key-${index}`)))
+  ended = true
+  await starting
+  expect(hit.size).toBeGreaterThan(0)
+  expect(made.filter(({ status }) => status === 'rejected')).toEqual([])
 })
