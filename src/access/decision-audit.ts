@@ -60,7 +60,10 @@ async function sameMoment({ engines, scopes }: DecisionAuditParts, tenantId: Ten
   if (facts === undefined) return 'gone'
   await engines.tenants.atLeast(tenantId, facts.tenant.revision)
   const snapshot = await engines.of(tenantId)
-  return snapshot === undefined || snapshot.revision !== facts.tenant.revision ? undefined : { facts, snapshot }
+  const { revision } = facts.tenant
+  // The rows of some change may be in memory before those of an earlier one: its head is then ahead of what it is complete to.
+  const isSame = snapshot?.revision === revision && snapshot.tenant.revision === revision
+  return isSame ? { facts, snapshot } : undefined
 }
 
 function differences(

@@ -61,7 +61,7 @@ async function hold(home: OperationHome, found: OperationRow, now: Date, holder:
       const mine = await rows.update(found.operationId, { attempt }, { property: 'attempt', below: attempt })
       // Under the lock of the row: since it was seen, whoever has it under its old number may have ended it, or gone on.
       const row = mine ? await rows.find({ operationId: found.operationId }) : undefined
-      if (row?.state !== 'OPEN' || row.leaseExpireTime > now) throw new NotFree()
+      if (row?.state !== 'OPEN' || row.leaseExpireTime > now || !rows.isGenuine(row)) throw new NotFree()
       await rows.update(found.operationId, taken)
       return { ...row, ...taken }
     })
