@@ -6,7 +6,7 @@ import { OperationTable } from '../../../src/operations/operation-table.ts'
 import { SecretTable } from '../../../src/secrets/secret-table.ts'
 import { findRow } from '../../../src/tenancy/find-row.ts'
 import { insertRows } from '../../../src/tenancy/insert-rows.ts'
-import { readCell, writeCell } from '../../../src/tenancy/platform-scope.ts'
+import { type PlatformReadScope, readCell, writeCell } from '../../../src/tenancy/platform-scope.ts'
 import { TenantHeadTable } from '../../../src/tenants/tenant-table.ts'
 import { WorkspaceTable } from '../../../src/tenants/workspace-table.ts'
 import { testRowCodes } from '../../support/test-codes.ts'
@@ -139,6 +139,14 @@ describe('the rows of the platform', () => {
       [acme, 'one', 'late'],
       [globex, 'two', ''],
     ])
+    const judge = async ({ rows }: PlatformReadScope) => {
+      const operations = rows(OperationTable)
+      return (await operations.all({})).map(operations.isGenuine)
+    }
+    expect(await readCell(cell, capabilities.operations, judge, testRowCodes())).toEqual([true, true])
+    await expect(readCell(cell, capabilities.operations, judge)).rejects.toThrow(
+      'before the key of its code was opened',
+    )
     const straying = readCell(cell, capabilities['change-feed'], ({ rows }) => rows(OperationTable).all({}))
     await expect(straying).rejects.toThrow(/guard/)
     const writing = readCell(cell, capabilities.operations, ({ rows }) => rows(OperationTable).delete('one'))
