@@ -72,6 +72,7 @@ export interface StatementParts {
 export function createStatements(parts: StatementParts): Statements {
   return {
     async state(call, context, request) {
+      await parts.grants.followCatalogue(request.permissions)
       parts.grants.assertCatalogued(request.permissions)
       const snapshot = await parts.engines.of(context.tenantId)
       if (snapshot === undefined) throw notFound()
