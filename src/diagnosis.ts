@@ -2,7 +2,7 @@ import { createDecisionAudit } from './access/decision-audit.ts'
 import { canaryProbe } from './assurance/isolation/canary-probe.ts'
 import { diagnoseIsolationJob } from './assurance/isolation/diagnose-isolation.ts'
 import { guardProbe } from './assurance/isolation/guard-probe.ts'
-import { historyProbe, toldOf } from './assurance/isolation/history-probe.ts'
+import { historyProbe, takesAway, toldOf } from './assurance/isolation/history-probe.ts'
 import { placementProbe } from './assurance/isolation/placement-probe.ts'
 import type { Probe } from './assurance/isolation/probe.ts'
 import { rowCodesProbe } from './assurance/isolation/row-codes-probe.ts'
@@ -76,7 +76,7 @@ function probesOf(config: Config, runtime: Runtime, platform: Platform, keys: Ke
     ownershipProbe(survey, cellTables, beingPurged),
     referencesProbe(survey, beingPurged),
     rowCodesProbe((found, pause) => checkCodes(platform.codedRows, found, pause)),
-    historyProbe(createTenantHistories(scopes, isLiving), toldOf(cellTables), sample),
+    historyProbe(createTenantHistories({ scopes, isLiving, takesAway }), toldOf(cellTables), sample),
     placementProbe({
       inDirectory: () =>
         directory.read(capabilities['tenant-directory'], (scope) => scope.rows(TenantPlacementTable).all({})),

@@ -3,7 +3,7 @@ import type { Keys } from './keys.ts'
 import type { Job } from './operations/job.ts'
 import { type JobRunner, startJobRunner } from './operations/job-runner.ts'
 import type { OperationHome } from './operations/operation-lease.ts'
-import { operationRowsOfAll, platformOperationRows } from './operations/operation-store.ts'
+import { operationRowsOf, platformOperationRows } from './operations/operation-store.ts'
 import type { Platform } from './platform.ts'
 import type { Runtime } from './server.ts'
 import { cellTables } from './tables.ts'
@@ -39,8 +39,9 @@ export function operationHomes({ storage, directory, capabilities, codedRows }: 
   const ofPlatform = capabilities['platform-operations']
   return [
     {
-      read: (work) => readCell(storage.cell, ofTenants, (scope) => work(operationRowsOfAll(scope)), codes),
-      write: (work) => writeCell(storage.cell, ofTenants, (scope) => work(operationRowsOfAll(scope)), codes),
+      read: (work) => readCell(storage.cell, ofTenants, (scope) => work(operationRowsOf(scope, undefined)), codes),
+      write: (work, tenantId) =>
+        writeCell(storage.cell, ofTenants, (scope) => work(operationRowsOf(scope, tenantId)), codes),
     },
     {
       read: (work) => directory.read(ofPlatform, (scope) => work(platformOperationRows(scope))),

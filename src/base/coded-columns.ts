@@ -13,23 +13,37 @@ export function codedListColumn(property: string) {
   return whereReadable(property, {}, isListOfWords, () => [])
 }
 
-/** An object or nothing, which anything else reads as, for the same reason. */
-export function codedObjectColumn(property: string) {
-  return whereReadable(property, { nullable: true }, isObject, () => null)
+/** An object of which `isOne` holds, or nothing, which anything else reads as, for the same reason. */
+export function codedObjectColumn(property: string, isOne: (value: object) => boolean = () => true) {
+  return whereReadable(
+    property,
+    { nullable: true },
+    (value) => value === null || (isObject(value) && isOne(value)),
+    () => null,
+  )
 }
 
-/** An object of which `isOne` holds. Anything else reads as `empty`, for the same reason. */
+/** An object of which `isOne` holds. Anything else reads as `empty`, for the same reason, whether or not a code covers it. */
 export function codedNotesColumn(property: string, isOne: (value: object) => boolean, empty: object) {
-  const isReadable = (value: unknown) => isObject(value) && value !== null && isOne(value as object)
-  return whereReadable(property, {}, isReadable, () => empty)
+  return whereReadable(
+    property,
+    {},
+    (value) => isObject(value) && isOne(value),
+    () => empty,
+  )
+}
+
+/** Labels of a row that carries a code: words by words, and none where anything else stands. */
+export function codedLabelsColumn(property: string) {
+  return codedNotesColumn(property, (value) => Object.values(value).every((each) => typeof each === 'string'), {})
 }
 
 function isListOfWords(value: unknown): boolean {
   return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && !Array.isArray(value)
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function whereReadable(

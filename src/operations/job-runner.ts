@@ -3,7 +3,6 @@ import type { Clock } from '../base/clock.ts'
 import { canonicalCode, isAway, TenureError } from '../base/errors.ts'
 import { settledWithin } from '../base/settled-within.ts'
 import type { Log } from '../observe/log.ts'
-import { sweepRows } from '../tenancy/sweep-rows.ts'
 import { type Job, type JobRun, LeaseLost, OperationCancelled, type Progress } from './job.ts'
 import type { OperationRow } from './operation.ts'
 import { leaseMs, type OperationHome, takeUp, writeHeld } from './operation-lease.ts'
@@ -31,6 +30,7 @@ const lookMs = 1_000
 const maxAtOnce = 2
 const keepMs = 30 * 24 * 60 * 60 * 1_000
 const sweepMs = 60 * 60 * 1_000
+const sweepBatch = 100
 /** A job that fails in a way nobody foresaw, or takes its server with it, is not tried for ever. */
 const maxFailures = 5
 const backOffMs = 5_000
@@ -191,7 +191,15 @@ class Runner implements JobRunner {
     const now = new Date(clock.nowMs())
     const expired = { sql: 'row.expireTime <= :now', parameters: { now } }
     for (const home of homes) {
-      await home.write(async (rows) => void (await sweepRows(rows, { old: expired, idProperty: 'operationId' })))
+      const old = await home.read((rows) =>
+        rows.page({
+          conditions: [expired],
+          orderBy: [{ property: 'operationId', descending: false }],
+          limit: sweepBatch,
+          without: ['response'],
+        }),
+      )
+      for (const { tenantId, operationId } of old) await home.write((rows) => rows.delete(operationId), tenantId)
     }
   }
 }

@@ -3,10 +3,12 @@ import type { Rows } from '../tenancy/rows.ts'
 import { LeaseLost } from './job.ts'
 import type { OperationRow } from './operation.ts'
 
-/** Reads and writes operations of one home, of whatever tenant, each in a transaction of its own. */
+/** Reads and writes operations of one home, each in a transaction of its own. */
 export interface OperationHome {
+  /** Those of every tenant. */
   read<T>(work: (rows: Rows<OperationRow>) => Promise<T>): Promise<T>
-  write<T>(work: (rows: Rows<OperationRow>) => Promise<T>): Promise<T>
+  /** Those of that tenant alone: whoever can write the database can give a row of another the same id. */
+  write<T>(work: (rows: Rows<OperationRow>) => Promise<T>, tenantId: string): Promise<T>
 }
 
 /** How long a server that has gone silent is waited for. */
@@ -26,9 +28,10 @@ export async function takeUp(home: OperationHome, clock: Clock, holder: string):
   for (let passedOver = 0; passedOver < maxForged; passedOver += 1) {
     const found = await nextOpen(home, now)
     if (found === undefined) return undefined
-    if (found.isGenuine) return hold(home, found.row, now, holder)
+    const { row, isGenuine } = found
+    if (isGenuine) return hold(home, row, now, holder)
     const leaseExpireTime = new Date(now.getTime() + forgedPauseMs)
-    await home.write((rows) => rows.update(found.row.operationId, { leaseExpireTime }))
+    await home.write((rows) => rows.update(row.operationId, { leaseExpireTime }), row.tenantId)
   }
   return undefined
 }
@@ -64,7 +67,7 @@ async function hold(home: OperationHome, found: OperationRow, now: Date, holder:
       if (row?.state !== 'OPEN' || row.leaseExpireTime > now || !rows.isGenuine(row)) throw new NotFree()
       await rows.update(found.operationId, taken)
       return { ...row, ...taken }
-    })
+    }, found.tenantId)
   } catch (error) {
     if (error instanceof NotFree) return undefined
     throw error
@@ -79,7 +82,7 @@ class NotFree extends Error {
 /** Writes only while the operation is still held under that number. Throws LeaseLost where it is not. */
 export async function writeHeld(
   home: OperationHome,
-  held: Pick<OperationRow, 'operationId' | 'attempt'>,
+  held: Pick<OperationRow, 'tenantId' | 'operationId' | 'attempt'>,
   changes: Partial<OperationRow>,
 ): Promise<OperationRow> {
   return home.write(async (rows) => {
@@ -88,5 +91,5 @@ export async function writeHeld(
     const row = mine ? await rows.find({ operationId: held.operationId }) : undefined
     if (row === undefined) throw new LeaseLost('the operation was taken over by another server, or is gone')
     return row
-  })
+  }, held.tenantId)
 }

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util'
+import { platformTenantId } from '../base/ids.ts'
 import type { Directory, PlatformUnit } from '../tenancy/directory.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
 import type { PlatformReadScope } from '../tenancy/platform-scope.ts'
@@ -21,18 +23,19 @@ export function operationRows(scope: ReadScope): Rows<OperationRow> {
 
 /** The operations of the platform. */
 export function platformOperationRows(scope: PlatformReadScope): Rows<OperationRow> {
-  return scope.rows(PlatformOperationTable)
+  return scope.rows(PlatformOperationTable, { tenantId: platformTenantId })
 }
 
-/** Those of every tenant: for servers that look for what nobody holds. */
-export function operationRowsOfAll(scope: PlatformReadScope): Rows<OperationRow> {
-  return scope.rows(OperationTable)
+/** Those of that tenant, or of every tenant: for servers that look for what nobody holds. */
+export function operationRowsOf(scope: PlatformReadScope, tenantId: string | undefined): Rows<OperationRow> {
+  return scope.rows(OperationTable, tenantId === undefined ? {} : { tenantId })
 }
 
-/** Makes one, in the unit that decides it; one for the same that is open already is answered instead. */
+/** Makes one, in the unit that decides it; one that is open already, asked for with the same, is answered instead. */
 export async function beginOperation(unit: Unit | PlatformUnit, asked: NewOperation): Promise<OperationRow> {
   const rows = 'context' in unit ? operationRows(unit) : platformOperationRows(unit)
-  const [open] = await rows.allGenuine({ kind: asked.kind, target: asked.target, state: 'OPEN' })
+  const allOpen = await rows.allGenuine({ kind: asked.kind, target: asked.target, state: 'OPEN' })
+  const open = allOpen.find(({ input }) => isDeepStrictEqual(input, asked.input))
   unit.note('operation', open?.operationId ?? asked.operationId)
   if (open !== undefined) return open
   const row = newOperation(asked)

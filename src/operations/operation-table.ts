@@ -1,19 +1,16 @@
 import { EntitySchema } from 'typeorm'
-import { coded, codedNotesColumn, rowCodeColumn } from '../base/coded-columns.ts'
-import {
-  asciiColumn,
-  booleanColumn,
-  bytesColumn,
-  integerColumn,
-  jsonColumn,
-  textColumn,
-  timeColumn,
-} from '../base/columns.ts'
-import type { OperationActor, OperationRow } from './operation.ts'
+import { coded, codedNotesColumn, codedObjectColumn, rowCodeColumn } from '../base/coded-columns.ts'
+import { asciiColumn, booleanColumn, bytesColumn, integerColumn, textColumn, timeColumn } from '../base/columns.ts'
+import type { OperationActor, OperationError, OperationRow } from './operation.ts'
 
 function isActor(value: object): boolean {
   const { principal, credential, requestId, clientIp } = value as Partial<Record<keyof OperationActor, unknown>>
   return [principal, credential, requestId, clientIp].every((each) => typeof each === 'string')
+}
+
+function isError(value: object): boolean {
+  const { code, reason, message } = value as Partial<Record<keyof OperationError, unknown>>
+  return typeof code === 'number' && typeof reason === 'string' && typeof message === 'string'
 }
 
 function areNotes(value: object): boolean {
@@ -21,12 +18,12 @@ function areNotes(value: object): boolean {
 }
 
 /**
- * What is done in whose name, and what became of it. How far it is, and who holds it, change all the time and decide
- * nothing: every step can be repeated.
+ * What is done in whose name, and what became of it. How far it is, who holds it, and whether it is to stop change all the
+ * time: with these an operation can be held up or ended, and none can be made.
  */
 const codedProperties = [
   ...['kind', 'target', 'state', 'actor', 'input'],
-  ...['responseType', 'response', 'createTime'],
+  ...['responseType', 'response', 'error', 'createTime'],
 ] as const satisfies (keyof OperationRow)[]
 
 function operationColumns() {
@@ -38,7 +35,7 @@ function operationColumns() {
     state: asciiColumn('state', 20),
     actor: codedNotesColumn('actor', isActor, { principal: '', credential: '', requestId: '', clientIp: '' }),
     input: codedNotesColumn('input', areNotes, {}),
-    checkpoint: jsonColumn('checkpoint'),
+    checkpoint: codedNotesColumn('checkpoint', areNotes, {}),
     phase: asciiColumn('phase', 63),
     done: integerColumn('done'),
     total: integerColumn('total'),
@@ -48,7 +45,7 @@ function operationColumns() {
     failureCount: integerColumn('failureCount'),
     leaseHolder: asciiColumn('leaseHolder', 36),
     leaseExpireTime: timeColumn('leaseExpireTime'),
-    error: jsonColumn('error', { nullable: true }),
+    error: codedObjectColumn('error', isError),
     responseType: asciiColumn('responseType', 127),
     response: bytesColumn('response', { nullable: true }),
     createTime: timeColumn('createTime'),

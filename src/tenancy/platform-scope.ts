@@ -10,7 +10,8 @@ import { createRows, type Rows } from './rows.ts'
 import { codesOfReader, codesOfUnit, type UnitCodes } from './unit-codes.ts'
 
 export interface PlatformReadScope {
-  rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row>
+  /** Of every tenant, or of `place` alone. */
+  rows<Row extends ObjectLiteral>(table: EntitySchema<Row>, place?: Partial<Row>): Rows<Row>
 }
 
 /** Never opened: by who was given no codes what grants power is neither written nor decided by. */
@@ -48,11 +49,11 @@ export function platformScope(
   codes: UnitCodes = noCodes,
 ): PlatformReadScope {
   return {
-    rows<Row extends ObjectLiteral>(table: EntitySchema<Row>): Rows<Row> {
+    rows<Row extends ObjectLiteral>(table: EntitySchema<Row>, place: Partial<Row> = {}): Rows<Row> {
       const key = keyPropertiesOf(table).at(-1)
       if (key === undefined) throw new Error(`${table.options.name} has no primary key`)
       return createRows(manager, table, {
-        place: {},
+        place,
         idProperty: key,
         touched: (id) => changes.push([table.options.tableName ?? table.options.name, nilUuid, id]),
         codes,

@@ -28,20 +28,22 @@ export interface TenantHistories {
 }
 
 const pageSize = 1_000
-/** What these events touched last may be gone: they are the ones that take rows away. */
-const takesAway = /\.(?:delete|revoke|purge)$/
 
-/** `isLiving`: whether the scope's tenant is there, and no purge has begun. */
-export function createTenantHistories(
-  scopes: Scopes,
-  isLiving: (scope: ReadScope) => Promise<boolean>,
-): TenantHistories {
+export interface TenantHistoriesParts {
+  readonly scopes: Scopes
+  /** Whether the scope's tenant is there, and no purge has begun. */
+  readonly isLiving: (scope: ReadScope) => Promise<boolean>
+  /** Whether an event takes rows of that table away: what it touched last may be gone. */
+  readonly takesAway: (event: string, table: string) => boolean
+}
+
+export function createTenantHistories({ scopes, isLiving, takesAway }: TenantHistoriesParts): TenantHistories {
   return {
     async compare(tenantId, tables, checked) {
       return scopes.readAllWorkspaces(readerContext(tenantId), 'isolation-survey', async (scope) => {
         // In the same snapshot: what is read beside it is of that moment.
         if (!(await isLiving(scope))) return { untold: [], missing: [] }
-        const told = await toldIn(scope)
+        const told = await toldIn(scope, takesAway)
         const untold: ToldRow[] = []
         for (const table of tables) {
           const { table: name, idProperty } = pinsOf(table)
@@ -64,7 +66,7 @@ interface Told {
 }
 
 /** By id: ids are never given twice, whatever the table. */
-async function toldIn(scope: ReadScope): Promise<Map<string, Told>> {
+async function toldIn(scope: ReadScope, takesAway: TenantHistoriesParts['takesAway']): Promise<Map<string, Told>> {
   const told = new Map<string, Told>()
   for (let after = 0, more = true; more; ) {
     const rows = await journalRows(scope).page({
@@ -74,8 +76,7 @@ async function toldIn(scope: ReadScope): Promise<Map<string, Told>> {
       without: ['record', 'answer', 'requestHash', 'idempotencyKey', 'hash'],
     })
     for (const { event, changes } of rows) {
-      const mayBeGone = takesAway.test(event)
-      for (const [table, , id] of changes ?? []) told.set(id, { table, mayBeGone })
+      for (const [table, , id] of changes ?? []) told.set(id, { table, mayBeGone: takesAway(event, table) })
     }
     after = rows.at(-1)?.feedId ?? after
     more = rows.length === pageSize

@@ -57,7 +57,7 @@ export async function beginTenantPurge(
         tenantId: platformTenantId,
         operationId: parts.ids.next(),
         ...{ kind: purgeTenantKind, target: request.name, actor: actorOf(call), now: unit.now },
-        input: { tenantId: head.tenantId, slug: head.slug },
+        input: { tenantId: head.tenantId, slug: head.slug, version: head.version },
       })
       const operation = operationToProto(row, { tenant: '' })
       return create(PurgeTenantResponseSchema, { operation, revision: unit.revision })
@@ -84,7 +84,7 @@ export async function beginWorkspacePurge(
       tenantId,
       operationId: parts.ids.next(),
       ...{ kind: purgeWorkspaceKind, target: request.name, actor: actorOf(call), now: unit.now },
-      input: { workspaceId, slug: found.slug, tenantSlug },
+      input: { workspaceId, slug: found.slug, tenantSlug, version: found.version },
     })
     const operation = operationToProto(row, { tenant: tenantSlug })
     return create(PurgeWorkspaceResponseSchema, { operation, revision: unit.revision })

@@ -1,7 +1,8 @@
 import { create } from '@bufbuild/protobuf'
 import { EmptySchema } from '@bufbuild/protobuf/wkt'
-import { notFound, TenureError } from '../base/errors.ts'
+import { notFound } from '../base/errors.ts'
 import type { Job, JobRun } from '../operations/job.ts'
+import type { OperationRow } from '../operations/operation.ts'
 import { platformOperationRows } from '../operations/operation-store.ts'
 import { authorityChain } from '../tenancy/audit-chain.ts'
 import { type JobPlace, jobContext } from '../tenancy/job-context.ts'
@@ -9,7 +10,7 @@ import { journalRows } from '../tenancy/journal-store.ts'
 import type { PlatformReadScope } from '../tenancy/platform-scope.ts'
 import { readerContext } from '../tenancy/reader-context.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
-import { destroyKey, type PurgeParts, purged, RemovedRows, textNote } from './purge.ts'
+import { assertPurgeStands, destroyKey, genuineRow, type PurgeParts, purged, RemovedRows, textNote } from './purge.ts'
 import type { TenantFields, TenantHeadRow } from './tenant.ts'
 import { headRows } from './tenant-store.ts'
 import { TenantHeadTable } from './tenant-table.ts'
@@ -38,12 +39,12 @@ export function purgeTenantJob(parts: PurgeParts): Job {
         actor: operation.actor,
       }
       const reading = readerContext(place.tenantId)
-      const readHead = () => parts.scopes.read(reading, (scope) => headRows(scope).find({}))
+      const readHead = () => parts.scopes.read(reading, (scope) => genuineRow(headRows(scope), {}))
       const head = await readHead()
       const context = jobContext(parts.capabilities.operations, place, head)
       if (head?.state !== 'PURGED') {
         await run.stopIfCancelled()
-        await raiseFence(parts, context, operation.target).catch(async (error: unknown) => {
+        await raiseFence(parts, context, operation).catch(async (error: unknown) => {
           // Since it was looked at, whoever had the operation before may have raised it: then there is no way back.
           if ((await readHead())?.state !== 'PURGED') throw error
         })
@@ -79,7 +80,8 @@ function emptied(head: TenantHeadRow, now: Date): Partial<TenantFields> {
   }
 }
 
-async function raiseFence(parts: PurgeParts, context: TenantContext, target: string): Promise<void> {
+async function raiseFence(parts: PurgeParts, context: TenantContext, operation: OperationRow): Promise<void> {
+  const { target } = operation
   const mutation = {
     ...{ event: purgeTenantKind, target, idempotency: undefined, response: EmptySchema },
     ...{ validateOnly: false, onDeletedTenant: true },
@@ -87,12 +89,7 @@ async function raiseFence(parts: PurgeParts, context: TenantContext, target: str
   await parts.scopes.write(context, mutation, async (unit) => {
     const head = await unit.rows(TenantHeadTable).find({})
     if (head === undefined) throw notFound()
-    // Undeleted since the purge was asked for: what is alive is not purged.
-    if (head.state !== 'DELETED') {
-      throw new TenureError('INVALID_STATE', `The tenant is ${head.state}; only a deleted one can be purged.`, {
-        metadata: { state: head.state },
-      })
-    }
+    assertPurgeStands('tenant', head, operation)
     await unit.rows(TenantHeadTable).update(head.tenantId, emptied(head, unit.now))
     return create(EmptySchema)
   })

@@ -1,14 +1,14 @@
 import { create } from '@bufbuild/protobuf'
 import { EmptySchema } from '@bufbuild/protobuf/wkt'
-import { TenureError } from '../base/errors.ts'
-import type { Job, JobRun } from '../operations/job.ts'
+import type { Job, JobAnswer, JobRun, Progress } from '../operations/job.ts'
+import type { OperationNotes, OperationRow } from '../operations/operation.ts'
 import { jobContext } from '../tenancy/job-context.ts'
 import { pinsOf, type Table } from '../tenancy/pins.ts'
 import { readerContext } from '../tenancy/reader-context.ts'
 import { retireName } from '../tenancy/retired-names.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
 import type { Unit } from '../tenancy/tenant-unit.ts'
-import { destroyKey, type PurgeParts, purged, RemovedRows, textNote } from './purge.ts'
+import { assertPurgeStands, destroyKey, genuineRow, type PurgeParts, purged, RemovedRows, textNote } from './purge.ts'
 import { headRows } from './tenant-store.ts'
 import { workspaceNames } from './workspace.ts'
 import { workspaceRows } from './workspace-store.ts'
@@ -38,16 +38,19 @@ export function purgeWorkspaceJob(parts: PurgeParts): Job {
       const workspaceId = textNote(operation.input, 'workspaceId')
       const places = await placesOf(parts, run, workspaceId)
       const removed = new RemovedRows(operation.checkpoint)
-      const state = (await parts.scopes.read(places.tenant, (scope) => workspaceRows(scope).find({ workspaceId })))
-        ?.state
-      if (state !== undefined && state !== 'PURGED') {
+      const row = await parts.scopes.read(places.tenant, (scope) => genuineRow(workspaceRows(scope), { workspaceId }))
+      // Its row goes last: where there is none, everything is done, and nobody's key is destroyed for a row taken away by hand.
+      if (row === undefined) return end(parts, run, removed, Number(operation.checkpoint.destroyedKeys ?? 0))
+      if (row.state !== 'PURGED') {
         await run.stopIfCancelled()
-        await write(parts, places.tenant, operation.target, (unit) => raiseFence(unit, workspaceId))
+        await write(parts, places.tenant, operation.target, (unit) => raiseFence(unit, workspaceId, operation))
       }
       await run.progress({ phase: 'keys', done: 0, total: 1, message: 'Destroying the key.' })
       const destroyed = (await destroyKey(parts.sealer, workspaceId)) ? 1 : 0
       for (const [at, table] of tables.entries()) {
-        const report = { phase: 'rows', done: at, total: tables.length, message: `Removing ${table.options.name}.` }
+        const checkpoint = () => ({ ...removed.notes(), destroyedKeys: destroyed })
+        const message = `Removing ${table.options.name}.`
+        const report = { phase: 'rows', done: at, total: tables.length, message, checkpoint }
         await removeAll(parts, places.workspace, run, table, removed, report)
       }
       let wasThere = false
@@ -60,10 +63,15 @@ export function purgeWorkspaceJob(parts: PurgeParts): Job {
       })
       // Outside the unit, which may have been run more than once.
       if (wasThere) removed.add('workspaces', 1)
-      await run.progress(purged(tables.length))
-      return removed.receipt(operation, workspaceId, parts.clock.nowMs(), destroyed)
+      return end(parts, run, removed, destroyed)
     },
   }
+}
+
+async function end(parts: PurgeParts, run: JobRun, removed: RemovedRows, destroyedKeys: number): Promise<JobAnswer> {
+  const { operation } = run
+  await run.progress(purged(parts.tables.length))
+  return removed.receipt(operation, textNote(operation.input, 'workspaceId'), parts.clock.nowMs(), destroyedKeys)
 }
 
 async function placesOf(parts: PurgeParts, { operation }: JobRun, workspaceId: string): Promise<Places> {
@@ -81,16 +89,11 @@ async function placesOf(parts: PurgeParts, { operation }: JobRun, workspaceId: s
   }
 }
 
-async function raiseFence(unit: Unit, workspaceId: string): Promise<void> {
-  const row = await workspaceRows(unit).find({ workspaceId })
+async function raiseFence(unit: Unit, workspaceId: string, operation: OperationRow): Promise<void> {
+  const row = await genuineRow(workspaceRows(unit), { workspaceId })
   // By whoever had the operation before, a moment ago.
   if (row === undefined || row.state === 'PURGED') return
-  // Undeleted since the purge was asked for: what is alive is not purged.
-  if (row.state !== 'DELETED') {
-    throw new TenureError('INVALID_STATE', `The workspace is ${row.state}; only a deleted one can be purged.`, {
-      metadata: { state: row.state },
-    })
-  }
+  assertPurgeStands('workspace', row, operation)
   const empty = { displayName: '', labels: {} }
   await workspaceRows(unit).update(workspaceId, {
     ...{ state: 'PURGED', ...empty, version: row.version + 1, updateTime: unit.now },
@@ -103,11 +106,11 @@ async function removeAll(
   run: JobRun,
   table: Table,
   removed: RemovedRows,
-  report: { readonly phase: string; readonly done: number; readonly total: number; readonly message: string },
+  { checkpoint, ...report }: Omit<Progress, 'checkpoint'> & { readonly checkpoint: () => OperationNotes },
 ): Promise<void> {
   const { idProperty, table: name } = pinsOf(table)
   for (let more = true; more; ) {
-    await run.progress({ ...report, checkpoint: removed.notes() })
+    await run.progress({ ...report, checkpoint: checkpoint() })
     const found = await parts.scopes.read(context, (scope) => scope.rows(table).list({}, rowsPerUnit))
     if (found.length === 0) return
     const ids = new Set(found.map((row) => String(row[idProperty])))

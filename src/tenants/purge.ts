@@ -10,9 +10,12 @@ import type { OperationNotes, OperationRow } from '../operations/operation.ts'
 import type { Directory } from '../tenancy/directory.ts'
 import type { Table } from '../tenancy/pins.ts'
 import type { PlatformCapabilities } from '../tenancy/platform-capability.ts'
+import type { Rows } from '../tenancy/rows.ts'
 import type { Scopes } from '../tenancy/scope.ts'
 import type { TenantContext } from '../tenancy/tenant-context.ts'
+import type { TenantHeadRow } from './tenant.ts'
 import type { TenantDirectory } from './tenant-directory.ts'
+import type { WorkspaceRow } from './workspace.ts'
 
 /** What the jobs that purge are made of. */
 export interface PurgeParts {
@@ -40,6 +43,39 @@ export function textNote(notes: OperationNotes, key: string): string {
   const value = notes[key]
   if (typeof value !== 'string') throw new Error(`the operation lacks ${key}`)
   return value
+}
+
+/** Undefined: there is none. Throws for one that Tenure did not write: what it says must cost nobody their keys. */
+export async function genuineRow<Row extends TenantHeadRow | WorkspaceRow>(
+  rows: Rows<Row>,
+  where: Partial<Row>,
+): Promise<Row | undefined> {
+  const row = await rows.find(where)
+  if (row !== undefined && !rows.isGenuine(row)) throw new Error('what is to be purged is not as it was written')
+  return row
+}
+
+/**
+ * Throws unless it is deleted, and was deleted when the purge was asked for: whoever undeletes something and deletes it
+ * anew has all of its days of grace again.
+ */
+export function assertPurgeStands(
+  what: 'tenant' | 'workspace',
+  row: { readonly state: string; readonly version: number },
+  { input }: Pick<OperationRow, 'input'>,
+): void {
+  const { state } = row
+  if (state !== 'DELETED') {
+    throw new TenureError('INVALID_STATE', `The ${what} is ${state}; only a deleted one can be purged.`, {
+      metadata: { state },
+    })
+  }
+  if (row.version === input.version) return
+  throw new TenureError(
+    'INVALID_STATE',
+    `The ${what} was undeleted after this purge was asked for, and deleted anew. Ask for another purge.`,
+    { metadata: { state } },
+  )
 }
 
 /** Whether there was a key. A keyring that is away is waited for, by whoever runs the job. */

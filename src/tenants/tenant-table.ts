@@ -1,6 +1,6 @@
 import { EntitySchema } from 'typeorm'
-import { coded, codedObjectColumn, rowCodeColumn } from '../base/coded-columns.ts'
-import { asciiColumn, bytesColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
+import { coded, codedLabelsColumn, codedObjectColumn, rowCodeColumn } from '../base/coded-columns.ts'
+import { asciiColumn, bytesColumn, integerColumn, textColumn, timeColumn } from '../base/columns.ts'
 import type { TenantHeadRow, TenantPlacementRow } from './tenant.ts'
 
 function fieldColumns() {
@@ -17,7 +17,7 @@ function fieldColumns() {
     region: asciiColumn('region', 63),
     isolation: asciiColumn('isolation', 20),
     cellId: asciiColumn('cellId', 63),
-    labels: jsonColumn('labels'),
+    labels: codedLabelsColumn('labels'),
     version: integerColumn('version'),
     createTime: timeColumn('createTime'),
     updateTime: timeColumn('updateTime'),
@@ -39,7 +39,7 @@ export const TenantHeadTable = coded(
       ...rowCodeColumn(),
     },
   }),
-  ['slug', 'state', 'suspensionMode'],
+  ['slug', 'state', 'suspensionMode', 'version'],
   'places',
 )
 

@@ -1,6 +1,6 @@
 import { EntitySchema } from 'typeorm'
-import { coded, rowCodeColumn } from '../base/coded-columns.ts'
-import { asciiColumn, integerColumn, jsonColumn, textColumn, timeColumn } from '../base/columns.ts'
+import { coded, codedLabelsColumn, rowCodeColumn } from '../base/coded-columns.ts'
+import { asciiColumn, integerColumn, textColumn, timeColumn } from '../base/columns.ts'
 import type { WorkspaceRow } from './workspace.ts'
 
 export const WorkspaceTable = coded(
@@ -12,7 +12,7 @@ export const WorkspaceTable = coded(
       slug: asciiColumn('slug', 63),
       displayName: textColumn('displayName', 200),
       state: asciiColumn('state', 20),
-      labels: jsonColumn('labels'),
+      labels: codedLabelsColumn('labels'),
       version: integerColumn('version'),
       createTime: timeColumn('createTime'),
       updateTime: timeColumn('updateTime'),
@@ -25,6 +25,6 @@ export const WorkspaceTable = coded(
       { name: 'workspaces_created', columns: ['tenantId', 'createTime', 'slug'] },
     ],
   }),
-  ['slug', 'state'],
+  ['slug', 'state', 'version'],
   'places',
 )

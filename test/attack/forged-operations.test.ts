@@ -2,12 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { platformTenantId } from '../../src/base/ids.ts'
 import { type Operation, Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
 import { DiagnosticsService } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
 import { PurgeReceiptSchema } from '../../src/gen/tenure/v1/purge_receipt_pb.ts'
 import { SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
+import { operationHomes } from '../../src/jobs.ts'
+import { newOperation } from '../../src/operations/operation.ts'
+import { OperationTable } from '../../src/operations/operation-table.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { insertCopy, oneRow } from '../support/forgery.ts'
 import { forgetAnchor } from '../support/keyring-anchor.ts'
@@ -68,9 +72,13 @@ async function plant(table: string, row: StoredRow, changes: StoredRow): Promise
   return operationId
 }
 
+async function versionOf({ uid }: Pick<TenantFixture, 'uid'>): Promise<number> {
+  return Number((await oneRow({ rows }, 'tenant_heads', 'tenant_id = ?', uid)).version)
+}
+
 async function plantPurgeOf({ uid, name }: TenantFixture): Promise<string> {
   await server.client(TenantService).deleteTenant({ name, force: true })
-  const input = JSON.stringify({ tenantId: uid, slug: name.split('/').at(-1) })
+  const input = JSON.stringify({ tenantId: uid, slug: name.split('/').at(-1), version: await versionOf({ uid }) })
   return plant('platform_operations', purges.ofTenant, { target: name, input })
 }
 
@@ -101,7 +109,9 @@ test('a purge of a workspace that nobody asked for is not done', async () => {
   const name = `${initech.name}/workspaces/prod`
   const { workspace } = await workspaces.getWorkspace({ name })
   await workspaces.deleteWorkspace({ name })
-  const input = JSON.stringify({ tenantSlug: 'initech', workspaceId: workspace?.uid, slug: 'prod' })
+  const { version } = await oneRow({ rows }, 'workspaces', 'workspace_id = ?', workspace?.uid ?? '')
+  const asked = { tenantSlug: 'initech', workspaceId: workspace?.uid, slug: 'prod', version: Number(version) }
+  const input = JSON.stringify(asked)
   const changes = { tenant_id: initech.uid, target: name, input }
   const id = await plant('operations', purges.ofWorkspace, changes)
   await afterAnother()
@@ -121,16 +131,131 @@ test('an operation that was forged is no answer to whoever asks for the same, an
   expect(await isForged('platform_operations', id)).toBe(false)
 })
 
-test('an operation whose row cannot be read, or says another end than it had, is told of and takes nothing down', async () => {
-  const unreadable = await plant('platform_operations', purges.ofTenant, { actor: '[[', input: '"x' })
+const texts = Object.entries(OperationTable.options.columns).filter(([, column]) => column?.type === 'text')
+
+test.each(texts.map(([column]) => column))(
+  'an operation with nonsense in its %s is done by nobody and takes nothing down',
+  async (column) => {
+    const nonsense = ['[[', '"x', '7', '{"a":{}}']
+    const planted = nonsense.map((text) => plant('platform_operations', purges.ofTenant, { [column]: text }))
+    const ids = await Promise.all(planted)
+    await afterAnother()
+    const { operations } = await server.client(Operations).listOperations({ pageSize: 1000 })
+    for (const id of ids) {
+      expect(operations.find((each) => idOf(each) === id)).toMatchObject({ done: false })
+      expect(await isForged('platform_operations', id)).toBe(true)
+      await rows.run('DELETE FROM platform_operations WHERE operation_id = ?', [id])
+    }
+  },
+)
+
+test.each(['response', 'error'])('another end than it had, by its %s, is no end, and told of', async (column) => {
   const id = String(purges.ofTenant.operation_id)
-  const response = Buffer.from('another receipt')
-  await rows.run('UPDATE platform_operations SET response = ? WHERE operation_id = ?', [response, id])
-  await afterAnother()
-  expect(await reasonOf(server.client(Operations).listOperations({}))).toBe('OK')
-  expect(await isForged('platform_operations', unreadable)).toBe(true)
-  expect(await isForged('platform_operations', id)).toBe(true)
+  const told = JSON.stringify({ code: 3, reason: 'X', message: 'of a thief' })
+  const write = (value: unknown) =>
+    rows.run(`UPDATE platform_operations SET ${column} = ? WHERE operation_id = ?`, [value as string | null, id])
+  await write(column === 'error' ? told : Buffer.from('another receipt'))
+  const { done, result } = await server.client(Operations).getOperation({ name: `operations/${id}` })
+  const wasForged = await isForged('platform_operations', id)
+  await write(purges.ofTenant[column])
+  expect({ done, result: result.case, wasForged }).toEqual({ done: false, result: undefined, wasForged: true })
+  expect((await server.client(Operations).getOperation({ name: `operations/${id}` })).done).toBe(true)
 })
+
+test('a purge that was cancelled, put back as it was, is not done after the tenant was undeleted and deleted anew', async () => {
+  const vandelay = await seedTenant(server, 'vandelay')
+  const tenants = server.client(TenantService)
+  const operations = server.client(Operations)
+  await tenants.deleteTenant({ name: vandelay.name, force: true })
+  const [, home] = operationHomes(server.server.platform)
+  const operationId = crypto.randomUUID()
+  // Honest, and left for later: that it is not begun at once is all that is changed.
+  const asked = newOperation({
+    ...{ tenantId: platformTenantId, operationId, kind: 'tenants.purge', target: vandelay.name },
+    ...{ actor: { principal: 'x', credential: '', requestId: 'r', clientIp: '' }, now: new Date() },
+    input: { tenantId: vandelay.uid, slug: 'vandelay', version: await versionOf(vandelay) },
+  })
+  const later = { ...asked, leaseExpireTime: new Date(Date.now() + 2_000) }
+  await home?.write((each) => each.insert(later), platformTenantId)
+  const before = await oneRow({ rows }, 'platform_operations', 'operation_id = ?', operationId)
+  const name = `operations/${operationId}`
+  await operations.cancelOperation({ name })
+  await ended(operations, { name } as Operation)
+  await tenants.undeleteTenant({ name: vandelay.name })
+  await tenants.deleteTenant({ name: vandelay.name, force: true })
+  await rows.run('DELETE FROM platform_operations WHERE operation_id = ?', [operationId])
+  await insertCopy({ rows }, 'platform_operations', before, { lease_expire_time: before.create_time })
+  const { result } = await ended(operations, { name } as Operation)
+  expect(result).toMatchObject({ case: 'error', value: { message: expect.stringContaining('deleted anew') } })
+  expect(await reasonOf(tenants.undeleteTenant({ name: vandelay.name }))).toBe('OK')
+})
+
+test.each([
+  [
+    "UPDATE tenant_heads SET state = 'PURGED' WHERE tenant_id = ?",
+    "UPDATE tenant_heads SET state = 'DELETED' WHERE tenant_id = ?",
+  ],
+])('a head that says it is purged already costs nobody their keys', async (damage, mend) => {
+  const pendant = await seedTenant(server, 'pendant')
+  const tenants = server.client(TenantService)
+  await tenants.deleteTenant({ name: pendant.name, force: true })
+  await rows.run(damage, [pendant.uid])
+  const [, home] = operationHomes(server.server.platform)
+  const operationId = crypto.randomUUID()
+  const asked = newOperation({
+    ...{ tenantId: platformTenantId, operationId, kind: 'tenants.purge', target: pendant.name },
+    ...{ actor: { principal: 'x', credential: '', requestId: 'r', clientIp: '' }, now: new Date() },
+    input: { tenantId: pendant.uid, slug: 'pendant', version: 1 },
+  })
+  await home?.write((each) => each.insert(asked), platformTenantId)
+  const attempts = async () =>
+    Number(
+      (await rows.all('SELECT attempt FROM platform_operations WHERE operation_id = ?', [operationId]))[0]?.attempt,
+    )
+  await expect.poll(attempts, { timeout: 10_000 }).toBeGreaterThan(0)
+  await afterAnother()
+  await rows.run(mend, [pendant.uid])
+  await rows.run('DELETE FROM platform_operations WHERE operation_id = ?', [operationId])
+  await tenants.undeleteTenant({ name: pendant.name })
+  await server.client(SecretService).accessSecretVersion({ name: secretOf(pendant) })
+})
+
+test.each(['the twin first', 'its own row first'])(
+  'an operation whose row somebody copied to another tenant is done, and so are others: %s',
+  async (order) => {
+    const suffix = order === 'the twin first' ? 'one' : 'two'
+    const mine = await seedTenant(server, `mine-${suffix}`)
+    const other = await seedTenant(server, `other-${suffix}`)
+    const name = `${mine.name}/workspaces/prod`
+    const workspaces = server.client(WorkspaceService)
+    const { workspace } = await workspaces.deleteWorkspace({ name })
+    const [home] = operationHomes(server.server.platform)
+    const operationId = crypto.randomUUID()
+    const stored = await oneRow({ rows }, 'workspaces', 'workspace_id = ?', workspace?.uid ?? '')
+    const asked = newOperation({
+      ...{ tenantId: mine.uid, operationId, kind: 'workspaces.purge', target: name },
+      ...{ actor: { principal: 'x', credential: '', requestId: 'r', clientIp: '' }, now: new Date() },
+      input: {
+        workspaceId: workspace?.uid ?? '',
+        slug: 'prod',
+        tenantSlug: `mine-${suffix}`,
+        version: Number(stored.version),
+      },
+    })
+    const later = { ...asked, leaseExpireTime: new Date(Date.now() + 1_000) }
+    await home?.write((each) => each.insert(later), mine.uid)
+    const row = await oneRow({ rows }, 'operations', 'operation_id = ?', operationId)
+    if (suffix === 'one') await rows.run('DELETE FROM operations WHERE operation_id = ?', [operationId])
+    await insertCopy({ rows }, 'operations', row, { tenant_id: other.uid })
+    if (suffix === 'one') await insertCopy({ rows }, 'operations', row, {})
+    const operations = server.client(Operations)
+    const done = await ended(operations, { name: `${mine.name}/operations/${operationId}` } as Operation)
+    expect(responseOf(done, PurgeReceiptSchema).uid).toBe(workspace?.uid)
+    await workspaces.deleteWorkspace({ name: `${other.name}/workspaces/test` })
+    const { operation } = await workspaces.purgeWorkspace({ name: `${other.name}/workspaces/test` })
+    responseOf(await ended(operations, operation), PurgeReceiptSchema)
+  },
+)
 
 test('a look at isolation that was forged, of times to come, keeps no server from looking', async () => {
   const { operation } = await server.client(DiagnosticsService).diagnoseIsolation({})

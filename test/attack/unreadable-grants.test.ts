@@ -9,6 +9,7 @@ import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb
 import { RoleService } from '../../src/gen/tenure/v1/role_service_pb.ts'
 import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_service_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
+import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { reasonOf } from '../support/reason.ts'
 import { codesOf } from '../support/row-code-checks.ts'
@@ -59,6 +60,9 @@ async function forge(rows: SideDoor, text: string): Promise<void> {
   for (const { table, column, slug } of victims)
     await rows.run(`UPDATE ${table} SET ${column} = ? WHERE slug = ?`, [text, slug])
   await rows.run("UPDATE tenant_placements SET provisioning = ? WHERE slug = 'acme'", [text])
+  // Labels decide nothing, and no code covers them; they stand beside what does.
+  for (const table of ['tenant_heads', 'tenant_placements', 'workspaces'])
+    await rows.run(`UPDATE ${table} SET labels = ?`, [text])
 }
 
 test.each(['not json', '{"0":"roles/owner"}', '5', 'null', '"roles/owner"', '[["roles/owner"]]', '[1]', ''])(
@@ -70,6 +74,7 @@ test.each(['not json', '{"0":"roles/owner"}', '5', 'null', '"roles/owner"', '[["
     await using server = await startTestServer({ folder })
     const reads = (key: string) => reasonOf(server.client(TenantService, key).getTenant({ name: acme.name }))
     expect(await reads(acme.ownerKey)).toBe('OK')
+    expect(await reasonOf(server.client(WorkspaceService).listWorkspaces({ parent: acme.name }))).toBe('OK')
     expect(await reads(acme.viewerKey)).toBe('NOT_FOUND')
     expect(await lists(server, acme)).toEqual({ viewer: [], reader: [], helper: [] })
     const { forged } = await codesOf(server)

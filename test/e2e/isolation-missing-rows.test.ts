@@ -2,15 +2,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
 import { Membership_WorkspaceReach } from '../../src/gen/tenure/v1/membership_pb.ts'
 import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
+import { RoleService } from '../../src/gen/tenure/v1/role_service_pb.ts'
 import { SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
 import { ServiceAccountService } from '../../src/gen/tenure/v1/service_account_service_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
 import { seedAccount, seedPermissions, seedSecret, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { insertCopy, oneRow } from '../support/forgery.ts'
 import { lookAtIsolation } from '../support/look-at-isolation.ts'
 import { ended } from '../support/operation.ts'
-import { openSideDoor, type SideDoor, type StoredValue } from '../support/side-door.ts'
+import { openSideDoor, type SideDoor } from '../support/side-door.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 
 let server: TestServer
@@ -30,31 +32,49 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]()
 })
 
-/** A stored row, ready to be put back. */
-function partsOf(table: string, row: Readonly<Record<string, unknown>>) {
-  const columns = Object.keys(row)
-  const values = columns.map((column) => storedAs(row[column]))
-  const column = `${table.replace(/s$/, '')}_id`
-  return { columns, values, id: { column, value: String(row[column]) } }
+/** Deletes a row of acme by hand. Answers how to put it back as it was. */
+async function takeAway(table: string, id: string): Promise<() => Promise<void>> {
+  const where = `tenant_id = ? AND ${idColumnOf(table)} = ?`
+  const row = await oneRow({ rows }, table, where, acme.uid, id)
+  await rows.run(`DELETE FROM ${table} WHERE ${where}`, [acme.uid, id])
+  return () => insertCopy({ rows }, table, row, {})
 }
 
-/** A list comes out of MySQL as one. */
-function storedAs(value: unknown): StoredValue {
-  const isPlain = value === null || typeof value !== 'object' || value instanceof Uint8Array || value instanceof Date
-  return (isPlain ? value : JSON.stringify(value)) as StoredValue
-}
+const idColumnOf = (table: string) => `${table.replace(/s$/, '')}_id`
 
 test.each(['memberships', 'roles', 'secret_versions', 'api_keys'])(
   'a row of %s that was deleted by hand is found, and only it',
   async (table) => {
-    const [row] = await rows.all(`SELECT * FROM ${table} WHERE tenant_id = ? LIMIT 1`, [acme.uid])
-    const { columns, values, id } = partsOf(table, row ?? {})
-    await rows.run(`DELETE FROM ${table} WHERE tenant_id = ? AND ${id.column} = ?`, [acme.uid, id.value])
+    const row = await oneRow({ rows }, table, 'tenant_id = ?', acme.uid)
+    const id = String(row[idColumnOf(table)])
+    const putBack = await takeAway(table, id)
     const { history } = await lookAtIsolation(server)
-    await rows.run(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`, values)
-    expect(history).toEqual([`missing-row ${acme.uid} ${table} ${id.value}`])
+    await putBack()
+    expect(history).toEqual([`missing-row ${acme.uid} ${table} ${id}`])
   },
 )
+
+test('a row that an event of deletion only changed is found when it is gone', async () => {
+  const roles = server.client(RoleService)
+  const extra = `${acme.name}/roles/extra`
+  await roles.createRole({ parent: acme.name, roleId: 'extra', role: { permissions: ['workspaces.get'] } })
+  const [owner] = await rows.all("SELECT * FROM memberships WHERE tenant_id = ? AND slug = 'owner-bot'", [acme.uid])
+  const membership = { name: `${acme.name}/memberships/owner-bot`, roles: ['roles/owner', extra] }
+  await server.client(MembershipService).updateMembership({ membership })
+  await roles.deleteRole({ name: extra, force: true })
+  const name = `${acme.name}/workspaces/soft`
+  const { workspace } = await server
+    .client(WorkspaceService)
+    .createWorkspace({ parent: acme.name, workspaceId: 'soft' })
+  await server.client(WorkspaceService).deleteWorkspace({ name })
+  const gone = { memberships: String(owner?.membership_id), workspaces: workspace?.uid ?? '' }
+  const putBack: (() => Promise<void>)[] = []
+  for (const [table, id] of Object.entries(gone)) putBack.push(await takeAway(table, id))
+  const { history } = await lookAtIsolation(server)
+  for (const each of putBack) await each()
+  expect(history?.sort()).toEqual(Object.entries(gone).map(([table, id]) => `missing-row ${acme.uid} ${table} ${id}`))
+  expect(await lookAtIsolation(server)).toEqual({})
+})
 
 test('what events took away is not missing: by hand of its owner, along with another, or in a purge', async () => {
   const key = acme.ownerKey

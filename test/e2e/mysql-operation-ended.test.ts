@@ -33,7 +33,7 @@ async function makeHeld(): Promise<OperationRow> {
     ...newOperation({ ...asked, now: new Date() }),
     ...{ attempt: 1, leaseHolder: 'first', leaseExpireTime: new Date(Date.now() + hourMs) },
   }
-  await home.write((rows) => rows.insert(row))
+  await home.write((rows) => rows.insert(row), nilUuid)
   return row
 }
 

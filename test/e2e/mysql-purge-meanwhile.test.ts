@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { historyProbe, toldOf } from '../../src/assurance/isolation/history-probe.ts'
+import { historyProbe, takesAway, toldOf } from '../../src/assurance/isolation/history-probe.ts'
 import { Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
 import { PurgeReceiptSchema } from '../../src/gen/tenure/v1/purge_receipt_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
@@ -42,7 +42,8 @@ test('a look at the history of a tenant that is being purged just then finds not
   const found: unknown[] = []
   // The tenants of a look are listed at its beginning.
   const sample = { tenantIds: async () => [acme.uid], random: () => 0, max: 1 }
-  const probe = historyProbe(createTenantHistories(server.server.platform.scopes, isLiving), toldOf(cellTables), sample)
+  const { scopes } = server.server.platform
+  const probe = historyProbe(createTenantHistories({ scopes, isLiving, takesAway }), toldOf(cellTables), sample)
   let hasLooked = false
   everyWrite(async (binding, write, work) => {
     const answer = await write(work)

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { toldOf } from '../../src/assurance/isolation/history-probe.ts'
+import { takesAway, toldOf } from '../../src/assurance/isolation/history-probe.ts'
 import { type Operation, Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
 import { DiagnosticsService } from '../../src/gen/tenure/v1/diagnostics_service_pb.ts'
 import { IsolationReportSchema } from '../../src/gen/tenure/v1/isolation_report_pb.ts'
@@ -65,7 +65,11 @@ test('a look in the middle of a purge does not take what is left of the tenant f
 
 test('a tenant whose purge began after it was chosen to be looked at misses nothing', async () => {
   const { scopes } = server.server.platform
-  const compared = await createTenantHistories(scopes, isLiving).compare(acme.uid, toldOf(cellTables), () => undefined)
+  const compared = await createTenantHistories({ scopes, isLiving, takesAway }).compare(
+    acme.uid,
+    toldOf(cellTables),
+    () => undefined,
+  )
   expect(compared).toEqual({ untold: [], missing: [] })
 })
 

@@ -74,12 +74,17 @@ async function tellLastPassed({ directory, capability, passedAt }: DiagnosisSche
 
 /** Of which the newest that Tenure wrote is the last look: where all of them are forged, a look is due. */
 const newest = 10
+/** What another server's clock may be ahead. What is of later times than that was written by somebody else. */
+const maxAheadMs = 60_000
 
 async function isDue({ directory, capability, clock, intervalMs }: DiagnosisScheduleParts, startMs: number) {
   const last = await directory.read(capability, async (scope) => {
     const rows = platformOperationRows(scope)
     const page = await rows.page({
-      conditions: [{ sql: 'row.kind = :kind', parameters: { kind: diagnoseIsolationKind } }],
+      conditions: [
+        { sql: 'row.kind = :kind', parameters: { kind: diagnoseIsolationKind } },
+        { sql: 'row.createTime <= :latest', parameters: { latest: new Date(clock.nowMs() + maxAheadMs) } },
+      ],
       orderBy: [
         { property: 'createTime', descending: true },
         { property: 'operationId', descending: true },

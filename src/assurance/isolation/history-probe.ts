@@ -27,6 +27,25 @@ export function historyProbe(histories: TenantHistories, tables: readonly Table[
   }
 }
 
+/**
+ * What takes rows away, and of which tables. A key goes for good only where it was forged; that it was revoked is in the
+ * journal as well, so one that is gone after that is not missed.
+ */
+const removals: Readonly<Record<string, readonly string[]>> = {
+  'users.delete': ['users', 'memberships'],
+  'serviceAccounts.delete': ['service_accounts', 'memberships'],
+  'memberships.delete': ['memberships'],
+  'roles.delete': ['roles'],
+  'apiKeys.revoke': ['api_keys'],
+  'secrets.delete': ['secrets', 'secret_versions'],
+}
+/** Takes away everything that is in the workspace, and the workspace. */
+const workspacePurge = 'workspaces.purge'
+
+export function takesAway(event: string, table: string): boolean {
+  return event === workspacePurge || removals[event]?.includes(table) === true
+}
+
 /** Tables whose every row is told of when it is written. */
 export function toldOf(tables: readonly Table[]): Table[] {
   const untold = new Set(['tenant_heads', 'journal', 'audit_chains', 'retired_names', 'operations'])

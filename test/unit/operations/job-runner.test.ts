@@ -48,8 +48,10 @@ async function ask(kind: string): Promise<string> {
   const operationId = `01900000-0000-7000-8000-${String(made).padStart(12, '0')}`
   const actor = { principal: 'serviceAccounts/root', credential: '', requestId: '', clientIp: '' }
   const now = new Date(clock.nowMs())
-  await home.write((rows) =>
-    rows.insert(newOperation({ tenantId: platformTenantId, operationId, kind, target: '', actor, input: {}, now })),
+  await home.write(
+    (rows) =>
+      rows.insert(newOperation({ tenantId: platformTenantId, operationId, kind, target: '', actor, input: {}, now })),
+    platformTenantId,
   )
   return operationId
 }
@@ -106,7 +108,7 @@ test('of two servers that see the same operation one takes it up', async () => {
   const taken = await Promise.all(['a', 'b', 'c', 'd'].map((holder) => takeUp(home, clock, holder)))
   expect(taken.filter((row) => row?.operationId === operationId)).toHaveLength(1)
   expect((await look(operationId)).attempt).toBe(1)
-  await home.write((rows) => rows.delete(operationId))
+  await home.write((rows) => rows.delete(operationId), platformTenantId)
 })
 
 test('where a server went silent another goes on from its checkpoint, and the first can write no more', async () => {
@@ -166,7 +168,7 @@ test('a cancelled operation stops where nothing is half done', async () => {
   }
   start('one', job).wake()
   await until(operationId, () => steps > 0)
-  await home.write((rows) => rows.update(operationId, { cancelRequested: true }))
+  await home.write((rows) => rows.update(operationId, { cancelRequested: true }), platformTenantId)
   expect(await until(operationId, hasEnded)).toMatchObject({
     state: 'CANCELLED',
     error: { code: 1, reason: 'CANCELLED' },
@@ -217,7 +219,7 @@ test.each(['KEYRING_UNAVAILABLE', 'OVERLOADED'] as const)(
 
 test('what must not be left half done is gone on with, however often it failed or took its server with it', async () => {
   const operationId = await ask('fenced')
-  await home.write((rows) => rows.update(operationId, { failureCount: 6 }))
+  await home.write((rows) => rows.update(operationId, { failureCount: 6 }), platformTenantId)
   let tries = 0
   const job: Job = {
     kind: 'fenced',
