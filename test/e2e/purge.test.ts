@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { TenantId } from '../../src/base/ids.ts'
-import { Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
+import { platformTenantId, type TenantId } from '../../src/base/ids.ts'
+import { type Operation, Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
 import { AccessService } from '../../src/gen/tenure/v1/access_service_pb.ts'
 import { AuditService } from '../../src/gen/tenure/v1/audit_service_pb.ts'
 import { PurgeReceiptSchema } from '../../src/gen/tenure/v1/purge_receipt_pb.ts'
 import { SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
+import { Tenant_State } from '../../src/gen/tenure/v1/tenant_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
+import { operationHomes } from '../../src/jobs.ts'
+import { newOperation } from '../../src/operations/operation.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { ended, metadataOf, responseOf } from '../support/operation.ts'
 import { reasonOf } from '../support/reason.ts'
@@ -198,4 +201,30 @@ test('what has ended is deleted by its owner, and cancelling it changes nothing'
   expect(await reasonOf(operations(initech.viewerKey).deleteOperation({ name }))).toBe('PERMISSION_MISSING')
   await operations(initech.ownerKey).deleteOperation({ name })
   expect(await reasonOf(operations(initech.ownerKey).getOperation({ name }))).toBe('NOT_FOUND')
+})
+
+test('a purge that was asked for before its tenant was undeleted is none of the new deletion', async () => {
+  const { name, uid } = await seedTenant(server, 'phoenix')
+  await tenants().deleteTenant({ name, force: true })
+  const [head] = await rows.all('SELECT version FROM tenant_heads WHERE tenant_id = ?', [uid])
+  const operationId = crypto.randomUUID()
+  const input = { tenantId: uid, slug: 'phoenix', version: Number(head?.version) }
+  const actor = { principal: 'x', credential: '', requestId: 'r', clientIp: '' }
+  const place = { tenantId: platformTenantId, operationId, kind: 'tenants.purge', target: name }
+  // Asked for, and not begun: every server is busy.
+  const waiting = {
+    ...newOperation({ ...place, actor, input, now: new Date() }),
+    leaseExpireTime: new Date(Date.now() + 3_000),
+  }
+  const [, home] = operationHomes(server.server.platform)
+  await home?.write((each) => each.insert(waiting), platformTenantId)
+  expect((await tenants().purgeTenant({ name })).operation?.name).toBe(`operations/${operationId}`)
+  await tenants().undeleteTenant({ name })
+  await tenants().deleteTenant({ name, force: true })
+  const old = await ended(operations(), { name: `operations/${operationId}` } as Operation)
+  expect(old.result).toMatchObject({ case: 'error', value: { message: expect.stringContaining('deleted anew') } })
+  expect((await tenants().getTenant({ name })).tenant?.state).toBe(Tenant_State.DELETED)
+  const { operation } = await tenants().purgeTenant({ name })
+  expect(operation?.name).not.toBe(`operations/${operationId}`)
+  expect(responseOf(await ended(operations(), operation), PurgeReceiptSchema).uid).toBe(uid)
 })

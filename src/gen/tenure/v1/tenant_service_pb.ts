@@ -842,7 +842,8 @@ export const TenantService: GenService<{
    * name and uid, which are never given again. Long work: the operation `operations/{operation}` says how far it is, and
    * can be cancelled until the first row is gone, which is usually within a second: do not count on it. Its metadata is
    * an OperationMetadata, its response a PurgeReceipt. A purge that was asked for and has not begun is answered again;
-   * once it has begun the tenant is NOT_FOUND here too, and ListOperations has it (`target = "tenants/{tenant}"`).
+   * once it has begun the tenant is NOT_FOUND here too, and ListOperations has it (`target = "tenants/{tenant}"`). Where
+   * the tenant is undeleted before it begins, it fails with INVALID_STATE, also if the tenant was deleted anew by then.
    * Permission: `tenants.purge`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD, NOT_FOUND,
    * PERMISSION_MISSING, ETAG_MISMATCH, REQUEST_ID_REUSED, INVALID_STATE.
    *

@@ -752,7 +752,8 @@ export const WorkspaceService: GenService<{
    * `tenants/{tenant}/operations/{operation}` says how far it is, and can be cancelled until the first row is gone,
    * which is usually within a second: do not count on it. Its metadata is an OperationMetadata, its response a
    * PurgeReceipt. A purge that was asked for and has not begun is answered again; once it has begun the workspace is
-   * NOT_FOUND here too, and ListOperations has it.
+   * NOT_FOUND here too, and ListOperations has it. Where the workspace is undeleted before it begins, it fails with
+   * INVALID_STATE, also if the workspace was deleted anew by then.
    * Permission: `workspaces.purge`. Reasons: CREDENTIAL_MISSING, CREDENTIAL_INVALID, INVALID_FIELD, NOT_FOUND,
    * PERMISSION_MISSING, ETAG_MISMATCH, REQUEST_ID_REUSED, INVALID_STATE.
    *
