@@ -26,8 +26,9 @@ export const testConfig = defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // So that what hangs comes to an end: many times what any test takes, on a machine that is busy with other things too.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     reporters: ['default', './test/support/closing-line-reporter.ts'],
     projects: [
       { extends: true, test: { name: 'sqlite', include: [everything], exclude: [mysqlAlone], ...onSqlite } },

@@ -85,13 +85,16 @@ test('a lock that is waited for in vain rolls the whole unit back, not its last 
   await write('held')
   let runs = 0
   const release = Promise.withResolvers<void>()
+  const locked = Promise.withResolvers<void>()
   const holder = rig.cell.write(bound, async (manager) => {
     await manager.query('SELECT sequence FROM audit_chains WHERE tenant_id = ? AND chain = ? FOR UPDATE', [
       ...[tenantId, 'held'],
     ])
+    locked.resolve()
     await release.promise
     return { value: undefined, keep: true }
   })
+  await locked.promise
   const waiter = rig.cell.write(bound, async (manager) => {
     runs += 1
     if (runs === 2) release.resolve()
