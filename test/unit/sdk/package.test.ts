@@ -62,7 +62,7 @@ test('it verifies a token under the Node of the machine and under the one of thi
   `
   writeFileSync(join(folder, 'consumer.mjs'), consumer)
   for (const node of ['node', process.execPath]) expect(run(node, ['consumer.mjs'])).toBe('acme prod true MALFORMED')
-}, 20_000)
+})
 
 test('who only verifies tokens loads no SQL parser', () => {
   const seen = `
@@ -99,7 +99,7 @@ test('its guard refuses and lets pass from plain JavaScript, under the Node of t
   writeFileSync(join(folder, 'guard-consumer.mjs'), consumer)
   const ran = 'unpinned-tenant 2 SELECT * FROM `orders` WHERE `tenant_id` = ?'
   for (const node of ['node', process.execPath]) expect(run(node, ['guard-consumer.mjs'])).toBe(ran)
-}, 20_000)
+})
 
 test('what its page shows compiles against what is installed, in either TypeScript, and wrong use does not', () => {
   const page = readFileSync(join(root, 'docs/sdk.md'), 'utf8')
