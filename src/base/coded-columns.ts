@@ -33,7 +33,7 @@ export function codedNotesColumn(property: string, isOne: (value: object) => boo
   )
 }
 
-/** Labels of a row that carries a code: words by words, and none where anything else stands. */
+/** Labels of a row that carries a code: none where anything else stands than a word for each. */
 export function codedLabelsColumn(property: string) {
   return codedNotesColumn(property, (value) => Object.values(value).every((each) => typeof each === 'string'), {})
 }

@@ -96,7 +96,10 @@ async function raiseFence(parts: PurgeParts, context: TenantContext, operation: 
 }
 
 async function destroyKeys(parts: PurgeParts, context: TenantContext, run: JobRun): Promise<number> {
-  const workspaces = await parts.scopes.readAllWorkspaces(context, 'purge', (scope) => workspaceRows(scope).all({}))
+  // A row that was forged may name a workspace of somebody else, whose key it is.
+  const workspaces = await parts.scopes.readAllWorkspaces(context, 'purge', (scope) =>
+    workspaceRows(scope).allGenuine({}),
+  )
   let destroyed = 0
   for (const [at, { workspaceId }] of workspaces.entries()) {
     if (at % keysPerReport === 0) {

@@ -2,13 +2,18 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Operations } from '../../src/gen/google/longrunning/operations_pb.ts'
 import { AccessService, Decision } from '../../src/gen/tenure/v1/access_service_pb.ts'
 import { MembershipService } from '../../src/gen/tenure/v1/membership_service_pb.ts'
+import { PurgeReceiptSchema } from '../../src/gen/tenure/v1/purge_receipt_pb.ts'
+import { SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
 import { Tenant_SuspensionMode } from '../../src/gen/tenure/v1/tenant_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { insertCopy, oneRow } from '../support/forgery.ts'
 import { forgetAnchor } from '../support/keyring-anchor.ts'
+import { ended, responseOf } from '../support/operation.ts'
 import { reasonOf } from '../support/reason.ts'
 import { codesOf } from '../support/row-code-checks.ts'
 import { openSideDoor, type SideDoor } from '../support/side-door.ts'
@@ -112,6 +117,21 @@ test('what was suspended, archived or deleted is not open again because a row sa
   expect(await forgedTables(after)).toEqual(['tenant_heads', 'workspaces'])
   // Who never was suspended is where it was.
   expect(await reasonOf(after.client(TenantService, acme.ownerKey).getTenant({ name: acme.name }))).toBe('OK')
+})
+
+test('the purge of a tenant destroys no key for a row that puts a workspace of another among its own', async () => {
+  await using server = await installation()
+  await using rows = await openSideDoor(server.databaseUrl)
+  const { workspace } = await server.client(WorkspaceService).getWorkspace({ name: prod() })
+  const own = await oneRow({ rows }, 'workspaces', "tenant_id = ? AND slug = 'prod'", evil.uid)
+  await insertCopy({ rows }, 'workspaces', own, { workspace_id: workspace?.uid, slug: 'stolen' })
+  await server.client(TenantService).deleteTenant({ name: evil.name, force: true })
+  const { operation } = await server.client(TenantService).purgeTenant({ name: evil.name })
+  responseOf(await ended(server.client(Operations), operation), PurgeReceiptSchema)
+  const secrets = server.client(SecretService, acme.ownerKey)
+  const parent = `${prod()}/secrets/database`
+  await secrets.accessSecretVersion({ name: `${parent}/versions/1` })
+  await secrets.addSecretVersion({ parent, payload: Buffer.from('sealed with the same key') })
 })
 
 test('a database whose grants have codes and whose places have none yet gets theirs at one start, and no second time', async () => {
