@@ -1,5 +1,5 @@
 import type { CodeFamily } from './base/coded-columns.ts'
-import { TenureError } from './base/errors.ts'
+import { isTaken } from './base/errors.ts'
 import { nilUuid, platformTenantId, tenantLevel } from './base/ids.ts'
 import { StartError } from './base/start-error.ts'
 import type { Config } from './config/config.ts'
@@ -147,7 +147,7 @@ async function makeKey(
     })
   } catch (error) {
     // Another server started on the same empty database, and was first.
-    if (!(error instanceof TenureError && error.reason === 'ALREADY_EXISTS')) throw error
+    if (!isTaken(error)) throw error
     const kept = await openPlatformKey(parts, which, options)
     // What rests on the key was made ready for the other one.
     if (ifLost !== 'unused') await options.beforeKept?.(kept)

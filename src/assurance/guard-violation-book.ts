@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { TenureError } from '../base/errors.ts'
+import { isTaken } from '../base/errors.ts'
 import type { Ids } from '../base/ids.ts'
 import { settledWithin } from '../base/settled-within.ts'
 import type { Directory } from '../tenancy/directory.ts'
@@ -74,8 +74,4 @@ async function writeOut(options: GuardViolationBookOptions, held: Map<string, Se
     }
     options.failed(error)
   }
-}
-
-function isTaken(error: unknown): boolean {
-  return error instanceof TenureError && error.reason === 'ALREADY_EXISTS'
 }

@@ -102,6 +102,11 @@ export function isAway(error: unknown): boolean {
   return error instanceof TenureError && error.code === 'UNAVAILABLE'
 }
 
+/** Whether a key or a name that was to be given has been given already, by somebody else or in an attempt before. */
+export function isTaken(error: unknown): boolean {
+  return error instanceof TenureError && error.reason === 'ALREADY_EXISTS'
+}
+
 /** Missing and foreign are one failure with one text, so that neither its words nor its shape tell them apart. */
 export function notFound(): TenureError {
   return new TenureError(

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm'
-import { TenureError } from '../base/errors.ts'
+import { isTaken } from '../base/errors.ts'
 import type { Database } from '../storage/database.ts'
 import { anyOf, blocksOf, type ChainPlace, keyOf } from './chain-ends.ts'
 import {
@@ -101,7 +101,7 @@ async function append(
     })
     return true
   } catch (error) {
-    if (error instanceof TenureError && error.reason === 'ALREADY_EXISTS') return false
+    if (isTaken(error)) return false
     throw error
   }
 }

@@ -1,5 +1,5 @@
 import type { EntitySchema, ObjectLiteral } from 'typeorm'
-import { notFound, TenureError } from '../base/errors.ts'
+import { isTaken, notFound } from '../base/errors.ts'
 import type { Ids, TenantId } from '../base/ids.ts'
 import { nilUuid } from '../base/ids.ts'
 import type { Database, Written } from '../storage/database.ts'
@@ -47,7 +47,7 @@ export async function provisionTenant(
     await insertTenant(cell, capability, ids, codes, tenant)
   } catch (error) {
     // Two servers finished the same creation at once; whoever was second finds what the first one made.
-    if (!(error instanceof TenureError && error.reason === 'ALREADY_EXISTS')) throw error
+    if (!isTaken(error)) throw error
     await insertTenant(cell, capability, ids, codes, tenant)
   }
 }

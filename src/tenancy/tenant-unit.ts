@@ -1,7 +1,7 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import type { EntityManager, EntitySchema, ObjectLiteral } from 'typeorm'
 import type { Clock } from '../base/clock.ts'
-import { notFound, TenureError } from '../base/errors.ts'
+import { isTaken, notFound, TenureError } from '../base/errors.ts'
 import type { Ids } from '../base/ids.ts'
 import type { Database } from '../storage/database.ts'
 import type { CommitsUnderWay } from './commits-under-way.ts'
@@ -114,8 +114,7 @@ export async function writeVolumeUnit<O extends DescMessage>(
     return await writeVolumeOnce(parts, context, mutation, closure)
   } catch (error) {
     // The same request id may have been used in another workspace at the same time, whose chain is another; now it can be seen.
-    const mayBeRepeated = error instanceof TenureError && error.reason === 'ALREADY_EXISTS'
-    if (!mayBeRepeated || mutation.idempotency === undefined) throw error
+    if (!isTaken(error) || mutation.idempotency === undefined) throw error
     return await writeVolumeOnce(parts, context, mutation, closure)
   }
 }

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { EmptySchema } from '@bufbuild/protobuf/wkt'
 import type { Job, JobAnswer, JobRun, Progress } from '../operations/job.ts'
-import type { OperationNotes, OperationRow } from '../operations/operation.ts'
+import type { OperationRow } from '../operations/operation.ts'
 import { jobContext } from '../tenancy/job-context.ts'
 import { pinsOf, type Table } from '../tenancy/pins.ts'
 import { readerContext } from '../tenancy/reader-context.ts'
@@ -38,19 +38,22 @@ export function purgeWorkspaceJob(parts: PurgeParts): Job {
       const workspaceId = textNote(operation.input, 'workspaceId')
       const places = await placesOf(parts, run, workspaceId)
       const removed = new RemovedRows(operation.checkpoint)
+      const end = async (destroyedKeys: number): Promise<JobAnswer> => {
+        await run.progress(purged(tables.length))
+        return removed.receipt(operation, workspaceId, parts.clock.nowMs(), destroyedKeys)
+      }
       const row = await parts.scopes.read(places.tenant, (scope) => genuineRow(workspaceRows(scope), { workspaceId }))
       // Its row goes last: where there is none, everything is done, and nobody's key is destroyed for a row taken away by hand.
-      if (row === undefined) return end(parts, run, removed, Number(operation.checkpoint.destroyedKeys ?? 0))
+      if (row === undefined) return end(Number(operation.checkpoint.destroyedKeys ?? 0))
       if (row.state !== 'PURGED') {
         await run.stopIfCancelled()
         await write(parts, places.tenant, operation.target, (unit) => raiseFence(unit, workspaceId, operation))
       }
       await run.progress({ phase: 'keys', done: 0, total: 1, message: 'Destroying the key.' })
-      const destroyed = (await destroyKey(parts.sealer, workspaceId)) ? 1 : 0
+      const destroyedKeys = (await destroyKey(parts.sealer, workspaceId)) ? 1 : 0
       for (const [at, table] of tables.entries()) {
-        const checkpoint = () => ({ ...removed.notes(), destroyedKeys: destroyed })
         const message = `Removing ${table.options.name}.`
-        const report = { phase: 'rows', done: at, total: tables.length, message, checkpoint }
+        const report = { phase: 'rows', done: at, total: tables.length, message, checkpoint: { destroyedKeys } }
         await removeAll(parts, places.workspace, run, table, removed, report)
       }
       let wasThere = false
@@ -63,15 +66,9 @@ export function purgeWorkspaceJob(parts: PurgeParts): Job {
       })
       // Outside the unit, which may have been run more than once.
       if (wasThere) removed.add('workspaces', 1)
-      return end(parts, run, removed, destroyed)
+      return end(destroyedKeys)
     },
   }
-}
-
-async function end(parts: PurgeParts, run: JobRun, removed: RemovedRows, destroyedKeys: number): Promise<JobAnswer> {
-  const { operation } = run
-  await run.progress(purged(parts.tables.length))
-  return removed.receipt(operation, textNote(operation.input, 'workspaceId'), parts.clock.nowMs(), destroyedKeys)
 }
 
 async function placesOf(parts: PurgeParts, { operation }: JobRun, workspaceId: string): Promise<Places> {
@@ -106,11 +103,11 @@ async function removeAll(
   run: JobRun,
   table: Table,
   removed: RemovedRows,
-  { checkpoint, ...report }: Omit<Progress, 'checkpoint'> & { readonly checkpoint: () => OperationNotes },
+  report: Progress,
 ): Promise<void> {
   const { idProperty, table: name } = pinsOf(table)
   for (let more = true; more; ) {
-    await run.progress({ ...report, checkpoint: checkpoint() })
+    await run.progress({ ...report, checkpoint: { ...report.checkpoint, ...removed.notes() } })
     const found = await parts.scopes.read(context, (scope) => scope.rows(table).list({}, rowsPerUnit))
     if (found.length === 0) return
     const ids = new Set(found.map((row) => String(row[idProperty])))

@@ -9,11 +9,10 @@ import { PurgeReceiptSchema } from '../../src/gen/tenure/v1/purge_receipt_pb.ts'
 import { SecretService } from '../../src/gen/tenure/v1/secret_service_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
-import { operationHomes } from '../../src/jobs.ts'
-import { newOperation } from '../../src/operations/operation.ts'
 import { OperationTable } from '../../src/operations/operation-table.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
 import { insertCopy, oneRow } from '../support/forgery.ts'
+import { holdOperation } from '../support/held-operation.ts'
 import { forgetAnchor } from '../support/keyring-anchor.ts'
 import { ended, responseOf } from '../support/operation.ts'
 import { reasonOf } from '../support/reason.ts'
@@ -167,19 +166,14 @@ test('a purge that was cancelled, put back as it was, is not done after the tena
   const tenants = server.client(TenantService)
   const operations = server.client(Operations)
   await tenants.deleteTenant({ name: vandelay.name, force: true })
-  const [, home] = operationHomes(server.server.platform)
-  const operationId = crypto.randomUUID()
-  // Honest, and left for later: that it is not begun at once is all that is changed.
-  const asked = newOperation({
-    ...{ tenantId: platformTenantId, operationId, kind: 'tenants.purge', target: vandelay.name },
-    ...{ actor: { principal: 'x', credential: '', requestId: 'r', clientIp: '' }, now: new Date() },
+  const { operationId, release } = await holdOperation(server, rows, {
+    ...{ tenantId: platformTenantId, kind: 'tenants.purge', target: vandelay.name },
     input: { tenantId: vandelay.uid, slug: 'vandelay', version: await versionOf(vandelay) },
   })
-  const later = { ...asked, leaseExpireTime: new Date(Date.now() + 2_000) }
-  await home?.write((each) => each.insert(later), platformTenantId)
   const before = await oneRow({ rows }, 'platform_operations', 'operation_id = ?', operationId)
   const name = `operations/${operationId}`
   await operations.cancelOperation({ name })
+  await release()
   await ended(operations, { name } as Operation)
   await tenants.undeleteTenant({ name: vandelay.name })
   await tenants.deleteTenant({ name: vandelay.name, force: true })
@@ -190,31 +184,25 @@ test('a purge that was cancelled, put back as it was, is not done after the tena
   expect(await reasonOf(tenants.undeleteTenant({ name: vandelay.name }))).toBe('OK')
 })
 
-test.each([
-  [
-    "UPDATE tenant_heads SET state = 'PURGED' WHERE tenant_id = ?",
-    "UPDATE tenant_heads SET state = 'DELETED' WHERE tenant_id = ?",
-  ],
-])('a head that says it is purged already costs nobody their keys', async (damage, mend) => {
+test('a head that says it is purged already costs nobody their keys', async () => {
   const pendant = await seedTenant(server, 'pendant')
   const tenants = server.client(TenantService)
   await tenants.deleteTenant({ name: pendant.name, force: true })
-  await rows.run(damage, [pendant.uid])
-  const [, home] = operationHomes(server.server.platform)
-  const operationId = crypto.randomUUID()
-  const asked = newOperation({
-    ...{ tenantId: platformTenantId, operationId, kind: 'tenants.purge', target: pendant.name },
-    ...{ actor: { principal: 'x', credential: '', requestId: 'r', clientIp: '' }, now: new Date() },
+  const setState = (state: string) =>
+    rows.run('UPDATE tenant_heads SET state = ? WHERE tenant_id = ?', [state, pendant.uid])
+  await setState('PURGED')
+  const { operationId, release } = await holdOperation(server, rows, {
+    ...{ tenantId: platformTenantId, kind: 'tenants.purge', target: pendant.name },
     input: { tenantId: pendant.uid, slug: 'pendant', version: 1 },
   })
-  await home?.write((each) => each.insert(asked), platformTenantId)
+  await release()
   const attempts = async () =>
     Number(
       (await rows.all('SELECT attempt FROM platform_operations WHERE operation_id = ?', [operationId]))[0]?.attempt,
     )
   await expect.poll(attempts, { timeout: 10_000 }).toBeGreaterThan(0)
   await afterAnother()
-  await rows.run(mend, [pendant.uid])
+  await setState('DELETED')
   await rows.run('DELETE FROM platform_operations WHERE operation_id = ?', [operationId])
   await tenants.undeleteTenant({ name: pendant.name })
   await server.client(SecretService).accessSecretVersion({ name: secretOf(pendant) })
@@ -229,12 +217,9 @@ test.each(['the twin first', 'its own row first'])(
     const name = `${mine.name}/workspaces/prod`
     const workspaces = server.client(WorkspaceService)
     const { workspace } = await workspaces.deleteWorkspace({ name })
-    const [home] = operationHomes(server.server.platform)
-    const operationId = crypto.randomUUID()
     const stored = await oneRow({ rows }, 'workspaces', 'workspace_id = ?', workspace?.uid ?? '')
-    const asked = newOperation({
-      ...{ tenantId: mine.uid, operationId, kind: 'workspaces.purge', target: name },
-      ...{ actor: { principal: 'x', credential: '', requestId: 'r', clientIp: '' }, now: new Date() },
+    const { operationId, release } = await holdOperation(server, rows, {
+      ...{ tenantId: mine.uid, kind: 'workspaces.purge', target: name },
       input: {
         workspaceId: workspace?.uid ?? '',
         slug: 'prod',
@@ -242,12 +227,11 @@ test.each(['the twin first', 'its own row first'])(
         version: Number(stored.version),
       },
     })
-    const later = { ...asked, leaseExpireTime: new Date(Date.now() + 1_000) }
-    await home?.write((each) => each.insert(later), mine.uid)
     const row = await oneRow({ rows }, 'operations', 'operation_id = ?', operationId)
     if (suffix === 'one') await rows.run('DELETE FROM operations WHERE operation_id = ?', [operationId])
     await insertCopy({ rows }, 'operations', row, { tenant_id: other.uid })
     if (suffix === 'one') await insertCopy({ rows }, 'operations', row, {})
+    await release()
     const operations = server.client(Operations)
     const done = await ended(operations, { name: `${mine.name}/operations/${operationId}` } as Operation)
     expect(responseOf(done, PurgeReceiptSchema).uid).toBe(workspace?.uid)

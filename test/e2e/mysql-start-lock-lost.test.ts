@@ -9,7 +9,7 @@ import { openPlatform } from '../../src/platform.ts'
 import { createRuntime } from '../../src/server.ts'
 import { openFaultProxy } from '../rigs/tcp-fault-proxy.ts'
 import { seedPermissions, seedTenant } from '../support/fixture.ts'
-import { forgetAnchor } from '../support/keyring-anchor.ts'
+import { forgetCodes } from '../support/forget-codes.ts'
 import { reasonOf } from '../support/reason.ts'
 import { codesOf } from '../support/row-code-checks.ts'
 import { openSideDoor } from '../support/side-door.ts'
@@ -24,21 +24,13 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-const coded =
-  'users service_accounts memberships roles api_keys platform_service_accounts platform_api_keys workspaces tenant_heads permissions tenant_placements'.split(
-    ' ',
-  )
-
 test('a start that has lost its turn gives no row the code of a key that is not kept', async () => {
   const before = await startTestServer({ folder })
   await seedPermissions(before)
   const acme = await seedTenant(before, 'acme')
   await before.stop()
   await using rows = await openSideDoor(before.databaseUrl)
-  // As a version without codes leaves an installation behind.
-  for (const anchor of ['tenure-row-codes', 'tenure-place-codes'] as const) await forgetAnchor(before.config, anchor)
-  await rows.run("DELETE FROM sealed_keys WHERE key_name IN ('row-code', 'place-code')")
-  for (const table of coded) await rows.run(`UPDATE ${table} SET row_code = NULL`)
+  await forgetCodes(before, rows)
 
   await using network = await openFaultProxy(mysqlAdministrator())
   const url = new URL(before.databaseUrl)

@@ -9,9 +9,8 @@ import { Tenant_State } from '../../src/gen/tenure/v1/tenant_pb.ts'
 import { TenantService } from '../../src/gen/tenure/v1/tenant_service_pb.ts'
 import { UserService } from '../../src/gen/tenure/v1/user_service_pb.ts'
 import { WorkspaceService } from '../../src/gen/tenure/v1/workspace_service_pb.ts'
-import { operationHomes } from '../../src/jobs.ts'
-import { newOperation } from '../../src/operations/operation.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
+import { holdOperation } from '../support/held-operation.ts'
 import { ended, metadataOf, responseOf } from '../support/operation.ts'
 import { reasonOf } from '../support/reason.ts'
 import { openSideDoor, type SideDoor } from '../support/side-door.ts'
@@ -207,20 +206,15 @@ test('a purge that was asked for before its tenant was undeleted is none of the 
   const { name, uid } = await seedTenant(server, 'phoenix')
   await tenants().deleteTenant({ name, force: true })
   const [head] = await rows.all('SELECT version FROM tenant_heads WHERE tenant_id = ?', [uid])
-  const operationId = crypto.randomUUID()
-  const input = { tenantId: uid, slug: 'phoenix', version: Number(head?.version) }
-  const actor = { principal: 'x', credential: '', requestId: 'r', clientIp: '' }
-  const place = { tenantId: platformTenantId, operationId, kind: 'tenants.purge', target: name }
   // Asked for, and not begun: every server is busy.
-  const waiting = {
-    ...newOperation({ ...place, actor, input, now: new Date() }),
-    leaseExpireTime: new Date(Date.now() + 3_000),
-  }
-  const [, home] = operationHomes(server.server.platform)
-  await home?.write((each) => each.insert(waiting), platformTenantId)
+  const { operationId, release } = await holdOperation(server, rows, {
+    ...{ tenantId: platformTenantId, kind: 'tenants.purge', target: name },
+    input: { tenantId: uid, slug: 'phoenix', version: Number(head?.version) },
+  })
   expect((await tenants().purgeTenant({ name })).operation?.name).toBe(`operations/${operationId}`)
   await tenants().undeleteTenant({ name })
   await tenants().deleteTenant({ name, force: true })
+  await release()
   const old = await ended(operations(), { name: `operations/${operationId}` } as Operation)
   expect(old.result).toMatchObject({ case: 'error', value: { message: expect.stringContaining('deleted anew') } })
   expect((await tenants().getTenant({ name })).tenant?.state).toBe(Tenant_State.DELETED)

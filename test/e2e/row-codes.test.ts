@@ -12,24 +12,13 @@ import { tenureServices } from '../../src/rpc/services.ts'
 import { bearer, callJson, methodName } from '../attack/caller.ts'
 import { childEnvironment, refusedStart, runTenure } from '../support/child-server.ts'
 import { seedPermissions, seedTenant, type TenantFixture } from '../support/fixture.ts'
-import { codeAnchors, forgetAnchor } from '../support/keyring-anchor.ts'
+import { codedTables, forgetCodes, takeCodesAway } from '../support/forget-codes.ts'
+import { forgetAnchor } from '../support/keyring-anchor.ts'
 import { reasonOf } from '../support/reason.ts'
 import { codesOf } from '../support/row-code-checks.ts'
-import { openSideDoor, type SideDoor } from '../support/side-door.ts'
+import { openSideDoor } from '../support/side-door.ts'
 import { startTestServer, type TestServer } from '../support/test-server.ts'
 import { bodyOf, wholeStory } from '../support/whole-story.ts'
-
-const coded = [
-  'users',
-  'service_accounts',
-  'memberships',
-  'roles',
-  'api_keys',
-  'platform_service_accounts',
-  'platform_api_keys',
-  'workspaces',
-  'tenant_heads',
-]
 
 let folder: string
 
@@ -49,17 +38,6 @@ const reads = (server: TestServer, { name, ownerKey }: TenantFixture) =>
 async function begins({ client }: TestServer, event = 'rowCodes.begin') {
   const { auditEvents } = await client(AuditService).listAuditEvents({ filter: `event = "${event}"` })
   return auditEvents
-}
-
-/** As a version without codes leaves an installation behind. */
-async function forgetCodes({ config }: TestServer, rows: SideDoor): Promise<void> {
-  for (const anchor of codeAnchors) await forgetAnchor(config, anchor)
-  await takeCodesAway(rows)
-}
-
-async function takeCodesAway(rows: SideDoor): Promise<void> {
-  await rows.run("DELETE FROM sealed_keys WHERE key_name IN ('row-code', 'place-code', 'operation-code')")
-  for (const table of coded) await rows.run(`UPDATE ${table} SET row_code = NULL`)
 }
 
 test('an empty installation begins with codes, and says nothing about it', async () => {
@@ -158,8 +136,7 @@ test('an empty database beside the keyring of an old one begins like any other',
   const before = await start()
   await before.stop()
   await using rows = await openSideDoor(before.databaseUrl)
-  for (const table of [...coded, 'permissions', 'tenant_placements', 'sealed_keys', 'signing_keys'])
-    await rows.run(`DELETE FROM ${table}`)
+  for (const table of [...codedTables, 'sealed_keys', 'signing_keys']) await rows.run(`DELETE FROM ${table}`)
   rmSync(before.config.rootKeyFile)
   await using after = await start()
   expect(await begins(after)).toEqual([])
